@@ -99,6 +99,8 @@ class Device:
     @ivar ended_because: C{revoked}, C{reuse}, C{signed_out}, C{replaced}, C{provider}; C{""} if it is good.
     @ivar provider_token: sealed, what the person's provider can be asked with again; C{None} if there is none.
     @ivar checked_at: when the provider said last that they are still who they were; C{None}: as they signed in.
+    @ivar refreshed_from: the network (L{llmproxy.core.failures.network_of}) that its refresh token came from last.
+    @ivar stale_at: when one was shown from there that had been used before; C{None} for never.
     """
 
     id: str
@@ -117,20 +119,27 @@ class Device:
     ended_because: str = ""
     provider_token: str | None = field(default=None, repr=False)
     checked_at: float | None = None
+    refreshed_from: str | None = None
+    stale_at: float | None = None
 
 
-Refreshing = Literal["good", "reuse", "over"]
+Refreshing = Literal["good", "stale", "reuse", "over"]
 
 
-def refreshing(device: Device, same: bool, now: float) -> Refreshing:
+def refreshing(device: Device, same: bool, now: float, network: str = "") -> Refreshing:
     """
-    What a refresh token is worth.
+    What a refresh token is worth. Several processes of one program on one machine share a sign-in, and each has in its
+    memory what it has read: an old one from where the device was refreshed last is C{stale}, and gives nothing; one
+    from elsewhere was copied, C{reuse}.
 
     @param same: whether its secret is the one that is good, compared in constant time.
+    @param network: where it came from.
     """
     if device.ended_at is not None or now >= device.expires_at:
         return "over"
-    return "good" if same else "reuse"
+    if same:
+        return "good"
+    return "stale" if network and network == device.refreshed_from else "reuse"
 
 
 Standing = Literal["known", "due", "overdue"]
@@ -147,12 +156,19 @@ def standing(device: Device, every: float, grace: float, now: float) -> Standing
     return "due" if since < every + grace else "overdue"
 
 
-def rotated(device: Device, secret_hash: str, token_id: str, now: float) -> tuple[Device, str | None]:
+def rotated(
+    device: Device, secret_hash: str, token_id: str, now: float, network: str = ""
+) -> tuple[Device, str | None]:
     """
     A device that has another pair of tokens; and the access token that ends with it: a device has two at most, as
     requests may be under way with the one before.
     """
     ending = device.former_token_id
     return evolve(
-        device, secret_hash=secret_hash, token_id=token_id, former_token_id=device.token_id, used_at=now
+        device,
+        secret_hash=secret_hash,
+        token_id=token_id,
+        former_token_id=device.token_id,
+        used_at=now,
+        refreshed_from=network or None,
     ), ending

@@ -30,18 +30,18 @@ class Failures:
 
     def wait(self, address: str, now: float) -> float:
         """Seconds until this address may try again; 0 if it may now."""
-        return max(0.0, self._until.get(_network(address), now) - now - self._slack)
+        return max(0.0, self._until.get(network_of(address), now) - now - self._slack)
 
     def failed(self, address: str, now: float) -> None:
         """Note that it has failed."""
-        network = _network(address)
+        network = network_of(address)
         self._until[network] = max(self._until.pop(network, now), now) + self._forgiven_after
         if len(self._until) > self._max_addresses:
             self._until.popitem(last=False)
 
 
-def _network(address: str) -> str:
-    """A holder of an IPv6 address has 2^64 of them (RFC 6177)."""
+def network_of(address: str) -> str:
+    """What one holder has: a holder of an IPv6 address has 2^64 of them (RFC 6177)."""
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:

@@ -29,6 +29,9 @@ class IDeviceStore(Interface):
     def checked(device_id: str, provider_token: str | None, at: float) -> Deferred[None]:
         """The provider has said that the person is still who they were, and is asked with this the next time."""
 
+    def stale(device_id: str, at: float) -> Deferred[None]:
+        """A refresh token of it was shown that had been used before, from where it was refreshed last."""
+
     def decide(grant_id: str, person_id: str, approved: bool) -> Deferred[bool]:
         """
         What a person has decided; C{False} if it is decided already, has expired, or the person is revoked or gone.
@@ -42,7 +45,8 @@ class IDeviceStore(Interface):
         Store a device with its first token, and that the grant is used; C{None}, and nothing is stored, if it is not
         approved (any more) or the person is revoked or gone.
 
-        @return: other tokens that ended, as the person has so many devices.
+        @return: other tokens that ended: of devices with a C{stale_at}, as their program has to sign in again or
+            somebody else has what it had; and as the person has so many devices.
         """
 
     def by_selector(selector_hash: str) -> Deferred[Device | None]:

@@ -21,6 +21,7 @@ from ..core.devicecodes import (
     user_code,
 )
 from ..core.deviceflow import MOST_WAITING, Device, Grant, Standing, is_open, refreshing, rotated
+from ..core.failures import network_of
 from ..core.oautherrors import OAuthRefusal
 from ..core.tokens import DEVICE
 from ..errors import Forbidden, InvalidToken, NotFound
@@ -83,12 +84,30 @@ class AsksAgain(Protocol):
     async def ask(self, device: Device, person: Person) -> str | None: ...
 
 
+class Stale(OAuthRefusal):
+    """
+    A refresh token was shown that had been used before, from where its device was refreshed last: by another process of
+    the same program, which finds what that has now.
+    """
+
+    def __init__(self, device: Device) -> None:
+        super().__init__("invalid_grant", "the refresh token was used before", 401)
+        self.device = device
+
+
 class Reused(OAuthRefusal):
     """A refresh token was shown that had been used before: it was copied, so that the device is no longer let in."""
 
     def __init__(self, device: Device) -> None:
         super().__init__("invalid_grant", "the sign-in is over: sign in again", 401)
         self.device = device
+
+
+def _outcome(refusal: OAuthRefusal) -> str:
+    """For counts."""
+    if isinstance(refusal, (Reused, Stale)):
+        return "reuse" if isinstance(refusal, Reused) else "stale"
+    return "over" if refusal.code == "invalid_grant" else "unavailable"
 
 
 def over() -> OAuthRefusal:
@@ -102,7 +121,7 @@ class DeviceRules:
 
     @param lifetimes: those that are configured now.
     @param providers: are asked again about people as their devices are refreshed; C{None} where nobody is asked.
-    @param count: called with what became of a refresh: C{ok}, C{over}, C{reuse} or C{unavailable}.
+    @param count: called with what became of a refresh: C{ok}, C{over}, C{stale}, C{reuse} or C{unavailable}.
     """
 
     def __init__(
@@ -199,10 +218,12 @@ class DeviceRules:
         self._learn([*ended, token])
         return Issued(person, device, token, secret, first.text)
 
-    async def refresh(self, text: str) -> Issued:
+    async def refresh(self, text: str, address: str = "") -> Issued:
         """
         The next pair of tokens of a device.
 
+        @param address: where it is asked from.
+        @raise Stale: the refresh token was used before, and there is no reason to think that it was copied.
         @raise Reused: the refresh token was used before; the device is no longer let in.
         @raise OAuthRefusal: it is none, or no longer good, or the person is shut out, here or at their provider.
         """
@@ -211,10 +232,10 @@ class DeviceRules:
             if shown is None:
                 raise over()
             await self._ask_again(shown)
-            issued = await self._state.alone(lambda: self._refresh(shown))
+            network = network_of(address) if address else ""
+            issued = await self._state.alone(lambda: self._refresh(shown, network))
         except OAuthRefusal as refusal:
-            is_reuse = isinstance(refusal, Reused)
-            self._count("reuse" if is_reuse else "over" if refusal.code == "invalid_grant" else "unavailable")
+            self._count(_outcome(refusal))
             raise
         self._count("ok")
         return issued
@@ -251,27 +272,35 @@ class DeviceRules:
             return
         await self._store.checked(device.id, kept, now)
 
-    async def _refresh(self, shown: RefreshToken) -> Issued:
+    async def _refresh(self, shown: RefreshToken, network: str) -> Issued:
         device = await self._store.by_selector(shown.selector_hash)
         if device is None:
             raise over()
         now = self._state.seconds()
-        worth = refreshing(device, is_same(device.secret_hash, shown.secret_hash), now)
+        await self._check(device, is_same(device.secret_hash, shown.secret_hash), now, network)
+        person, token, secret = await self._token(device.person_id, device.program, device.device)
+        following = shown.renewed(self._random)
+        after, ending = rotated(device, following.secret_hash, token.id, now, network)
+        ended = await self._store.rotate(after, token, shown.secret_hash, ending)
+        if ended is None:
+            # Of two that show it at the same time, on two machines perhaps, one was first; or the person is out.
+            await self._check(await self._store.by_selector(shown.selector_hash) or device, False, now, network)
+        self._learn([*(ended or ()), token])
+        return Issued(person, after, token, secret, following.text)
+
+    async def _check(self, device: Device, same: bool, now: float, network: str) -> None:
+        """
+        @raise OAuthRefusal: the refresh token is not good.
+        """
+        worth = refreshing(device, same, now, network)
         if worth == "over":
             raise over()
+        if worth == "stale":
+            await self._store.stale(device.id, now)
+            raise Stale(device)
         if worth == "reuse":
             await self._end(device.id, "reuse")
             raise Reused(device)
-        person, token, secret = await self._token(device.person_id, device.program, device.device)
-        following = shown.renewed(self._random)
-        after, ending = rotated(device, following.secret_hash, token.id, now)
-        ended = await self._store.rotate(after, token, shown.secret_hash, ending)
-        if ended is None:
-            # Of two that show it at the same time, on two machines perhaps, one has copied it; or the person is out.
-            await self._end(device.id, "reuse")
-            raise Reused(device)
-        self._learn([*ended, token])
-        return Issued(person, after, token, secret, following.text)
 
     async def sign_out(self, text: str) -> Device | None:
         """Who shows a refresh token ends its device (RFC 7009): any that was ever its own; C{None} if it is none."""

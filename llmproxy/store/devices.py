@@ -85,6 +85,10 @@ class DeviceStore:
         which = and_(devices.c.id == device_id, devices.c.ended_at.is_(None))
         return self._changed(devices.update().where(which).values(provider_token=provider_token, checked_at=at))
 
+    def stale(self, device_id: str, at: float) -> Deferred[None]:
+        which = and_(devices.c.id == device_id, devices.c.ended_at.is_(None))
+        return self._changed(devices.update().where(which).values(stale_at=at))
+
     def asked(self, grant_id: str) -> Deferred[tuple[Answer, Grant] | None]:
         now = self._seconds()
         which = device_grants.c.id == grant_id
@@ -122,9 +126,13 @@ class DeviceStore:
             gone = devices.c.ended_at < now - KEPT_ENDED, devices.c.expires_at < now - KEPT_ENDED
             for each in gone:
                 connection.execute(devices.delete().where(each))
+            mine = and_(devices.c.person_id == device.person_id, devices.c.ended_at.is_(None))
+            suspect = select(*_DEVICE).where(mine, devices.c.stale_at.is_not(None))
+            ended = self._end_devices(connection, suspect.limit(MOST_DEVICES), "reuse", now)
             add_token(connection, token)
             connection.execute(devices.insert().values(_device_row(device)))
-            return self._make_room(connection, device.person_id, now)
+            rest = select(*_DEVICE).where(mine).order_by(devices.c.used_at.desc(), devices.c.id).offset(MOST_DEVICES)
+            return ended + self._end_devices(connection, rest.limit(MOST_DEVICES), "replaced", now)
 
         return self._database.run(redeem)
 
@@ -158,7 +166,9 @@ class DeviceStore:
     ) -> Deferred[list[Token] | None]:
         which = and_(devices.c.id == device.id, devices.c.secret_hash == secret_hash, devices.c.ended_at.is_(None))
         row = _device_row(device)
-        changes = {name: row[name] for name in ("secret_hash", "token_id", "former_token_id", "used_at")}
+        changes = {
+            name: row[name] for name in ("secret_hash", "token_id", "former_token_id", "used_at", "refreshed_from")
+        }
         now = self._seconds()
 
         def rotate(connection: Connection) -> list[Token] | None:
@@ -199,13 +209,11 @@ class DeviceStore:
 
         return self._database.read(find)
 
-    def _make_room(self, connection: Connection, person_id: str, now: float) -> list[Token]:
-        good = and_(devices.c.person_id == person_id, devices.c.ended_at.is_(None))
-        query = select(*_DEVICE).where(good).order_by(devices.c.used_at.desc(), devices.c.id).offset(MOST_DEVICES)
+    def _end_devices(self, connection: Connection, query: Any, because: str, now: float) -> list[Token]:
         ended: list[Token] = []
-        for row in connection.execute(query.limit(MOST_DEVICES)).all():
+        for row in connection.execute(query).all():
             device = Device(*row)
-            values = {"ended_at": now, "ended_because": "replaced", "provider_token": None}
+            values = {"ended_at": now, "ended_because": because, "provider_token": None}
             connection.execute(devices.update().where(devices.c.id == device.id).values(values))
             ended += self._end_tokens(connection, [device.token_id, device.former_token_id], now)
         return ended

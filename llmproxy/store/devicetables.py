@@ -44,5 +44,7 @@ devices = Table(
     Column("ended_because", String(16), nullable=False),
     Column("provider_token", Text),
     Column("checked_at", Moment),
+    Column("refreshed_from", String(64)),
+    Column("stale_at", Moment),
 )
 """Programs that somebody has let in, each with the hash of its refresh token."""

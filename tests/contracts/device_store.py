@@ -100,6 +100,18 @@ class DeviceStoreContract:
         self.done(self.people.revoke("o1"))
         assert self.done(self.store.get("d7")).provider_token is None
 
+    def test_stale(self) -> None:
+        """A device of which an old refresh token was shown ends when its person lets in another; others do not."""
+        for number in (1, 2):
+            self.let_in(f"d{number}", f"t{number}")
+        self.done(self.store.stale("d1", NOW + 1))
+        assert self.done(self.store.get("d1")).stale_at == NOW + 1
+        ended = self.let_in("d3", "t3")
+        assert [each.id for each in ended] == ["t1"]
+        assert [self.is_active(f"t{number}") for number in (1, 2, 3)] == [False, True, True]
+        found = [self.done(self.store.get(f"d{number}")).ended_because for number in (1, 2, 3)]
+        assert found == ["reuse", "", ""]
+
     def test_grant(self) -> None:
         """What was stored is what is found, by its user code."""
         assert self.done(self.store.add_grant(grant(), 10))

@@ -49,6 +49,21 @@ class AskedTests(SynchronousTestCase):
 
 
 class DeviceTests(SynchronousTestCase):
+    def test_stale(self) -> None:
+        """An old one from where it was refreshed last was not copied; one from anywhere else was."""
+        held = Device("d", "o", "p", "", "", "s", "s", "t", NOW, NOW, NOW + 60, refreshed_from="here")
+        for same, network, age, expected in (
+            (True, "here", 0, "good"),
+            (True, "there", 0, "good"),
+            (False, "here", 0, "stale"),
+            (False, "there", 0, "reuse"),
+            (False, "", 0, "reuse"),
+            (False, "here", 60, "over"),
+        ):
+            self.assertEqual(refreshing(held, same, NOW + age, network), expected, (same, network, age))
+        for network in ("here", ""):
+            self.assertEqual(refreshing(evolve(held, refreshed_from=None), False, NOW, network), "reuse", network)
+
     def test_standing(self) -> None:
         """Since the sign-in, or since the provider has said so last."""
         held = Device("d", "o", "p", "", "", "s", "s", "t", NOW, NOW, NOW + 9999)

@@ -56,7 +56,7 @@ class Screen(Terminal):
                 self.type(_ENTER)
 
 
-class ClaudeLoginTests(SignInTestCase):
+class ClaudeLoginTestCase(SignInTestCase):
     """
     What Claude Code reads of its machine, C{/etc/claude-code}, is there in a view of the files of its own: nothing of
     this machine changes.
@@ -74,11 +74,8 @@ class ClaudeLoginTests(SignInTestCase):
             raise SkipTest("no view of the files of its own here: it takes unshare and mount, as root") from None
         super().setUp()
 
-    def test_login(self) -> None:
-        """
-        From C{/login} by the code and the consent to an answer, to the next pair of tokens by itself, and to the end of
-        it when the person is shut out: what they read then.
-        """
+    def log_in(self) -> Screen:
+        """A session of Claude Code in which somebody has signed in, and been answered."""
         managed = os.path.join(self.files, "etc", "claude-code", "managed-settings.json")
         words = ("agents", "claude", "--url", self.address, "--gateway", "--model", "claude-sonnet-4-5")
         written = self.command(*words, "--file", managed)
@@ -119,24 +116,7 @@ class ClaudeLoginTests(SignInTestCase):
         screen.type(_ENTER)
         # What stands before an answer; of its letters those that stood there already are not drawn again.
         screen.until("●")
-        screen.close()
-        # It has signed in for good, and what it was given is over: it gets the next pair.
-        credentials = Path(self.home, ".claude", ".credentials.json")
-        before = json.loads(credentials.read_text())
-        before["enterpriseGateway"]["expiresAt"] = 0
-        credentials.write_text(json.dumps(before))
-        said = self.claude_says("Say hello")
-        self.assertIn(HELLO, said)
-        after = json.loads(credentials.read_text())["enterpriseGateway"]
-        self.assertNotEqual(after["jwt"], before["enterpriseGateway"]["jwt"])
-        [person] = self.manage("GET", "/people")
-        self.manage("POST", f"/people/{person['id']}/revoke")
-        said = self.claude_says("Say hello")
-        self.assertIn("claude auth login", said)
-        self.assertNotIn(HELLO, said)
-        actions = json.dumps(self.manage("GET", "/audit"))
-        for action in ("device.allow", "device.token", "device.refresh"):
-            self.assertIn(action, actions, action)
+        return screen
 
     def program_environment(self) -> dict[str, Any]:
         """Nothing of it gets out of this machine."""
@@ -167,6 +147,55 @@ class ClaudeLoginTests(SignInTestCase):
             check=False,
         )
         return found.stdout + found.stderr
+
+
+class ClaudeLoginTests(ClaudeLoginTestCase):
+    def test_login(self) -> None:
+        """
+        From C{/login} by the code and the consent to an answer, to the next pair of tokens by itself, and to the end of
+        it when the person is shut out: what they read then.
+        """
+        self.log_in()
+        # It has signed in for good, and what it was given is over: it gets the next pair.
+        credentials = Path(self.home, ".claude", ".credentials.json")
+        before = json.loads(credentials.read_text())
+        before["enterpriseGateway"]["expiresAt"] = 0
+        credentials.write_text(json.dumps(before))
+        said = self.claude_says("Say hello")
+        self.assertIn(HELLO, said)
+        after = json.loads(credentials.read_text())["enterpriseGateway"]
+        self.assertNotEqual(after["jwt"], before["enterpriseGateway"]["jwt"])
+        [person] = self.manage("GET", "/people")
+        self.manage("POST", f"/people/{person['id']}/revoke")
+        said = self.claude_says("Say hello")
+        self.assertIn("claude auth login", said)
+        self.assertNotIn(HELLO, said)
+        actions = json.dumps(self.manage("GET", "/audit"))
+        for action in ("device.allow", "device.token", "device.refresh"):
+            self.assertIn(action, actions, action)
+
+
+class ClaudeProcessesTests(ClaudeLoginTestCase):
+    # What lasts less than five minutes Claude Code has refreshed before each request.
+    sign_in = "{token_lifetime: 2m}"
+
+    def test_two(self) -> None:
+        """
+        Two sessions of one sign-in, each with what it has read in its memory: the one that comes with an old refresh
+        token takes what the other has stored, and nobody signs in again.
+        """
+        screen = self.log_in()
+        for _ in range(2):
+            self.assertIn(HELLO, self.claude_says("Say hello"))
+        screen.type("Say hello")
+        screen.type(_ENTER)
+        screen.until("●")
+        self.assertIn(HELLO, self.claude_says("Say hello"))
+        reasons = [
+            each["reason"] for each in self.manage("GET", "/audit?action=device.refresh&outcome=denied")["events"]
+        ]
+        self.assertEqual(set(reasons), {"stale"})
+        self.assertEqual(self.manage("GET", "/audit?action=device.reuse")["events"], [])
 
 
 def _closed(screen: Screen) -> None:

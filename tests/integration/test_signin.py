@@ -67,7 +67,7 @@ agents:
     settings:
       - {{groups: [eng], settings: {{model: claude-sonnet-4-5}}}}
   codex: {{api: openai}}
-  sign_in: on
+  sign_in: {sign_in}
 """
 
 
@@ -79,7 +79,13 @@ def _value(content: bytes) -> Any:
 
 
 class SignInTestCase(BrowserTestCase):
-    """A proxy, a provider, an upstream, and what people do."""
+    """
+    A proxy, a provider, an upstream, and what people do.
+
+    @cvar sign_in: what the configuration says of it.
+    """
+
+    sign_in = "on"
 
     def setUp(self) -> None:
         for why in (oidcprovider.why_not(), browser.why_not()):
@@ -96,7 +102,7 @@ class SignInTestCase(BrowserTestCase):
         self.provider = OidcProvider(os.path.join(self.directory, "provider"), self.address, PEOPLE)
         self.addCleanup(self.provider.stop)
         config = os.path.join(self.directory, "apis.yaml")
-        Path(config).write_text(CONFIG.format(upstream=upstream, issuer=self.provider.issuer))
+        Path(config).write_text(CONFIG.format(upstream=upstream, issuer=self.provider.issuer, sign_in=self.sign_in))
         listen = f"tcp:{port}:interface=127.0.0.1"
         self.begin("proxy", (*LLMPROXY, "serve", "--config", config, "--listen", listen, "--admin-ui"))
         self.until(lambda: self.ask("GET", "/ready")[0] == 200)

@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from llmproxy.config.agents import SignInConfig
+from llmproxy.core.devicecodes import read_refresh_token
 from llmproxy.core.deviceflow import Device
 from llmproxy.core.oautherrors import OAuthRefusal
 from llmproxy.core.people.grants import GrantRule, Match, grant_of
@@ -15,7 +16,7 @@ from llmproxy.core.people.person import Person
 from llmproxy.core.tokens import DEVICE, fault_of
 from llmproxy.errors import InvalidToken, NotFound
 from llmproxy.identityerrors import ProviderUnavailable, SignInOver
-from llmproxy.management.devices import DeviceRules, Issued, Reused
+from llmproxy.management.devices import DeviceRules, Issued, Reused, Stale
 from llmproxy.management.people import PeopleRules
 from llmproxy.store.devices import DeviceStore
 from llmproxy.store.people import PeopleStore
@@ -191,6 +192,67 @@ class DeviceRulesTests(RulesTestCase):
         self.assertEqual(self.said(self.devices.refresh(first.refresh_token)), ("invalid_grant", 401))
         self.assertEqual(self.said(self.devices.refresh("llmr_" + "A" * 22 + "." + "A" * 43)), ("invalid_grant", 401))
         self.assertEqual(len(self.providers.asked), 1)
+
+    def test_processes(self) -> None:
+        """
+        Several processes of one program share a sign-in, and each remembers what it has read: one that comes with an
+        old refresh token, however old, gets nothing, and ends nothing.
+        """
+        first = self.let_in()
+        second = self.done(self.devices.refresh(first.refresh_token, "203.0.113.7"))
+        third = self.done(self.devices.refresh(second.refresh_token, "203.0.113.7"))
+        for text in (first.refresh_token, second.refresh_token):
+            self.failureResultOf(Deferred.fromCoroutine(self.devices.refresh(text, "203.0.113.7")), Stale)
+        self.assertTrue(self.is_good(third.secret))
+        self.done(self.devices.refresh(third.refresh_token, "198.51.100.9"))
+        # The laptop is elsewhere now, and the process that is behind comes from there too.
+        self.failureResultOf(Deferred.fromCoroutine(self.devices.refresh(first.refresh_token, "198.51.100.9")), Stale)
+        self.failureResultOf(Deferred.fromCoroutine(self.devices.refresh(first.refresh_token, "203.0.113.7")), Reused)
+        self.assertFalse(self.is_good(third.secret))
+
+    def test_addresses_of_one(self) -> None:
+        """A holder of IPv6 addresses has many of them."""
+        first = self.let_in()
+        self.done(self.devices.refresh(first.refresh_token, "2001:db8:1:2::1"))
+        refused = Deferred.fromCoroutine(self.devices.refresh(first.refresh_token, "2001:db8:1:2:ffff::9"))
+        self.failureResultOf(refused, Stale)
+
+    def test_stolen_nearby(self) -> None:
+        """
+        Somebody at the same address has used what they copied: the program is refused, its person signs in again, and
+        that ends what was copied.
+        """
+        first = self.let_in()
+        stolen = self.done(self.devices.refresh(first.refresh_token, "203.0.113.7"))
+        self.failureResultOf(Deferred.fromCoroutine(self.devices.refresh(first.refresh_token, "203.0.113.7")), Stale)
+        self.assertTrue(self.is_good(stolen.secret))
+        again = self.let_in()
+        self.assertFalse(self.is_good(stolen.secret))
+        self.assertEqual(self.said(self.devices.refresh(stolen.refresh_token, "203.0.113.7")), ("invalid_grant", 401))
+        self.assertTrue(self.is_good(again.secret))
+        found = {each.id: each.ended_because for each in self.done(self.devices.of_person(self.ann.id))}
+        self.assertEqual(found, {first.device.id: "reuse", again.device.id: ""})
+
+    def test_overtaken(self) -> None:
+        """Two processes at the same moment, at two machines of the proxy: one gets the next pair, the other nothing."""
+        first = self.let_in()
+        store, others = DeviceStore(self.clock, self.database), []
+        behind = DeviceRules(self.people, store, lambda: self.lifetimes)
+        find = store.by_selector
+
+        def overtaken(selector_hash: str) -> Any:
+            found = find(selector_hash)
+            if not others:
+                # What the one has read is old when it writes: the other was in between.
+                others.append(self.done(self.devices._refresh(shown, "203.0.113.7")))
+            return found
+
+        shown = read_refresh_token(first.refresh_token)
+        assert shown is not None
+        self.patch(store, "by_selector", overtaken)
+        refused = Deferred.fromCoroutine(behind.refresh(first.refresh_token, "203.0.113.7"))
+        self.failureResultOf(refused, Stale)
+        self.assertTrue(self.is_good(others[0].secret))
 
     def test_not_refreshed(self) -> None:
         """What is no refresh token, one of an unknown device, and one of a sign-in that is over: 401."""

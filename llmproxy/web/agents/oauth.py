@@ -13,7 +13,7 @@ from ...core.deviceflow import DEVICE_GRANT, REFRESH_GRANT
 from ...core.failures import Failures
 from ...core.oautherrors import OAuthRefusal
 from ...errors import ContentTooLarge, ProxyError, Unavailable
-from ...management.devices import Reused
+from ...management.devices import Reused, Stale
 from ..answerresource import AnswerResource, WholeAnswer, content_within
 from ..clientaddress import client_of
 from .access import noted
@@ -187,7 +187,11 @@ class TokenEndpoint(OAuthResource):
     async def _refreshed(self, request: Request, text: str, client: str) -> WholeAnswer:
         self.check_patience(client)
         try:
-            issued = await self._devices.refresh(text)
+            issued = await self._devices.refresh(text, client)
+        except Stale as refusal:
+            # Nobody guesses, and nobody has to wait: another process of this program was first.
+            self.note("device.refresh", "anonymous", "denied", request, reason="stale", device_id=refusal.device.id)
+            raise
         except Reused as refusal:
             self.note(
                 "device.reuse",

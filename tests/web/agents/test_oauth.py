@@ -162,6 +162,9 @@ class TokenTests(OAuthTestCase):
         """401 invalid_grant, which sends who has it to sign in again, and the audit log says what happened."""
         first = self.signed_in()
         second = self.json(self.refreshed(first["refresh_token"]))
+        # From elsewhere.
+        refresh = self.devices.refresh
+        self.patch(self.devices, "refresh", lambda text, address: refresh(text, "198.51.100.9"))
         for text in (first["refresh_token"], second["refresh_token"]):
             got = self.refreshed(text)
             self.assertEqual((got.status, self.json(got)["error"]), (401, "invalid_grant"), text)
@@ -171,6 +174,19 @@ class TokenTests(OAuthTestCase):
         for secret in (*first.values(), *second.values()):
             if isinstance(secret, str) and len(secret) > 10:
                 self.assertNotIn(secret, whole)
+
+    def test_stale(self) -> None:
+        """Another process of the same program was first: 401 invalid_grant, and what that has is good."""
+        first = self.signed_in()
+        second = self.json(self.refreshed(first["refresh_token"]))
+        # As often as it likes: nobody guesses.
+        for _ in range(30):
+            got = self.refreshed(first["refresh_token"])
+            self.assertEqual((got.status, self.json(got)["error"]), (401, "invalid_grant"))
+        self.assertEqual(self.refreshed(second["refresh_token"]).status, 200)
+        action, _, outcome, details = self.audit.records[2]
+        self.assertEqual((action, outcome, details["reason"]), ("device.refresh", "denied", "stale"))
+        self.assertNotIn("device.reuse", repr(self.audit.records))
 
     def test_left(self) -> None:
         """Who was shut out: their program is sent to sign in."""
@@ -190,7 +206,7 @@ class TokenTests(OAuthTestCase):
 
     def test_away(self) -> None:
         """A database that is away, and a proxy that stops: come again."""
-        self.patch(self.devices, "refresh", lambda text: fail(Unavailable("away")))
+        self.patch(self.devices, "refresh", lambda *_: fail(Unavailable("away")))
         got = self.refreshed("x")
         self.assertEqual((got.status, self.json(got)["error"]), (503, "temporarily_unavailable"))
         self.assertEqual(got.field("retry-after"), "1")
@@ -200,7 +216,7 @@ class TokenTests(OAuthTestCase):
     def test_broken(self) -> None:
         """What nobody thought of says nothing of its cause."""
 
-        def broken(text: str) -> Any:
+        def broken(*_: str) -> Any:
             raise RuntimeError("secret")
 
         self.patch(self.devices, "refresh", broken)

@@ -54,25 +54,6 @@ class SharedOwner(Protocol):
     def now(self) -> float:
         """Seconds of the clock of all timers."""
 
-    def _ask_if_silent(self) -> None:
-        """
-        A request was given up. A connection on which nothing comes any more would take the next ones with it: until
-        upstream has answered a PING, they go elsewhere.
-        """
-        now = self._owner.now()
-        if self._doubt is None and not self._closing and now - self._heard_at >= _SILENCE:
-            self._doubt = self._owner.after(_ALIVE_WITHIN, self._is_dead)
-            self.machine.ping()
-
-    def _believe(self) -> None:
-        doubt, self._doubt = self._doubt, None
-        if doubt is not None:
-            doubt.end()
-
-    def _is_dead(self) -> None:
-        self._doubt = None
-        self.abort()
-
     def later(self, proceed: Callable[[], None], /) -> Deadline | None:
         """Call C{proceed} when upstream has said nothing to an C{Expect} for long enough; C{None} for never."""
 

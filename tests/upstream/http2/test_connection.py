@@ -394,7 +394,7 @@ class FaultTests(SharedTestCase):
             held.turn(16.0)
             self.assertEqual((upstream.socket.aborted, waiting.called), (not answers, False), answers)
             if not answers:
-                self.assertEqual(len(held.waiting), 0)
+                self.assertEqual(len(held.waiting), 0, answers)
 
     def test_given_up_at_once(self) -> None:
         """A client that leaves while something comes is no reason to ask."""

@@ -9,9 +9,11 @@ from typing import Any
 import msgspec
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.message import Project
+from llmproxy.store.agentsettings import AgentSettingsStore
 from llmproxy.store.backend import locate
 from llmproxy.store.database import Database
 from llmproxy.store.migrate import config, migrate, revision_of
@@ -107,6 +109,34 @@ class MergedKeysTests(SynchronousTestCase):
                     keys, {self.APIS[at]: text for at, text in zip(changed_by, texts, strict=True)}, (name, changed_by)
                 )
                 self.assertIn(shared, texts)
+
+
+class AgentSettingsTests(SynchronousTestCase):
+    """Managed settings that several machines begin to serve at once."""
+
+    ROUNDS = 10
+
+    def test_once(self) -> None:
+        """Of all that say the same at the same moment one has changed it, and each change is a version."""
+        for kind in KINDS:
+            url = new_database(self, kind)
+            stores = [AgentSettingsStore(clock_at(), opened_at(self, url)) for _ in range(4)]
+            for number in range(self.ROUNDS):
+                versions = {"eng, ops": f"{number}", "*": "same"}
+                contents = {"eng, ops": '{"model":"' + "ü" * 40_000 + '"}', "*": "{}"}
+
+                def note(store: AgentSettingsStore, versions: Any = versions, contents: Any = contents) -> list[Any]:
+                    made: list[Any] = []
+                    Deferred.fromCoroutine(store.note(versions, contents)).addBoth(made.append)
+                    return made
+
+                with ThreadPoolExecutor(len(stores)) as threads:
+                    found = [list(each) for [each] in threads.map(note, stores)]
+                changes = [each.after for one in found for each in one]
+                expected = [f"{number}"] if number else ["0", "same"]
+                self.assertEqual(sorted(changes), expected, (kind, number))
+            kept = self.successResultOf(stores[0].versions(100))
+            self.assertEqual(len(kept), self.ROUNDS + 1, kind)
 
 
 class PostgresqlProjectStoreTests(_Postgresql, ProjectStoreContract, SynchronousTestCase):

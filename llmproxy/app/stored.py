@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, succeed
 from ..store.changeapplier import ChangeApplier
 from ..store.directory import Directory
 from ..store.engine import open_database
+from ..store.gathered import Gathered
 from ..store.leases import LeasedQuota
 
 if TYPE_CHECKING:
@@ -44,7 +45,14 @@ class Stored:
         tokens = self.database.tokens
         self.projects: IProjectStore = self.database.projects if projects is None else projects
         self.quota = LeasedQuota(reactor, self.database)
-        self.directory = Directory(reactor, tokens, self.projects, quota=self.quota)
+        self.directory = Directory(
+            reactor,
+            tokens,
+            self.projects,
+            quota=self.quota,
+            find_token=Gathered(tokens.by_hashes).get,
+            find_project=Gathered(self.database.projects.keyed).get if projects is None else None,
+        )
         self.changes = ChangeApplier(self.directory, tokens, self.projects, self.quota)
         self._keep_records = settings.apis.ledger.keep_records
         self.usage_reports: IUsageReports | None = None

@@ -20,6 +20,9 @@ class ITokenStore(Interface):
     def create(token: Token) -> Deferred[None]:
         """Store a new token."""
 
+    def by_hashes(hashes: Sequence[str]) -> Deferred[dict[str, Token]]:
+        """As L{by_hash}, of several: those that there are, by the hash that was asked for."""
+
     def by_hash(token_hash: str) -> Deferred[Token | None]:
         """
         The token whose secret has this SHA-256 (lower-case hexadecimal), as it is for who holds that

@@ -86,6 +86,8 @@ class Directory:
         noticed then, at the latest.
     @param grace: seconds that entries are used after that while the store cannot be asked.
     @param negative_ttl: seconds that an unknown token is remembered.
+    @param find_token: looks tokens up by their hash; C{tokens} does so one by one.
+    @param find_project: likewise projects, by their id.
     @param quota: what L{validate_token_with_tracking} spends from.
     @ivar foreign: gives the token behind an access token of an identity provider, with the hash of that; C{None} where
         none is taken.
@@ -104,10 +106,13 @@ class Directory:
         negative_ttl: float = 2.0,
         max_negative: int = 10_000,
         quota: IQuota | None = None,
+        find_token: Callable[[str], Deferred[Token | None]] | None = None,
+        find_project: Callable[[str], Deferred[Project | None]] | None = None,
     ) -> None:
         self._seconds = clock.seconds
-        self._tokens = tokens
         self._projects = projects
+        self._find_token = find_token or tokens.by_hash
+        self._find_project = find_project
         self._max_entries = max_entries
         self._ttl = ttl
         self._grace = grace
@@ -301,7 +306,7 @@ class Directory:
     def _ask(self, loading: _Loading) -> None:
         find = loading.find
         looking: Deferred[Token | None]
-        looking = self._tokens.by_hash(loading.digest.hex()) if find is None else Deferred.fromCoroutine(find())
+        looking = self._find_token(loading.digest.hex()) if find is None else Deferred.fromCoroutine(find())
         asking = looking.addCallback(self._with_project)
         asking.addCallbacks(self._loaded, self._not_loaded, callbackArgs=(loading,), errbackArgs=(loading,))
 
@@ -315,7 +320,8 @@ class Directory:
                 raise TokenNotFound()
             return Principal(found, project)
 
-        return self._projects.get(token.project_id).addCallback(complete)
+        find = self._find_project or self._projects.get
+        return find(token.project_id).addCallback(complete)
 
     def _again(self, loading: _Loading) -> bool:
         if not loading.stale or loading.attempts >= _ATTEMPTS:

@@ -125,6 +125,11 @@ class ProjectStore:
 
         return self._database.read(single(some))
 
+    def keyed(self, ids: Sequence[str]) -> Deferred[dict[str, Project]]:
+        """Those of some projects that there are, with their keys, by their ids."""
+        query = select(projects).where(projects.c.id.in_(ids))
+        return self._database.read(lambda connection: {each.id: each for each in self._projects(connection, query)})
+
     def update(
         self,
         project_id: str,

@@ -92,6 +92,23 @@ class TokenStore:
 
         return self._database.read(find)
 
+    def by_hashes(self, hashes: Sequence[str]) -> Deferred[dict[str, Token]]:
+        def find(connection: Connection) -> dict[str, Token]:
+            found: dict[str, Token] = {}
+            for column in (tokens.c.token_hash, tokens.c.previous_hash):
+                missing = [each for each in hashes if each not in found]
+                if not missing:
+                    break
+                for row in connection.execute(select(*COLUMNS).where(column.in_(missing))):
+                    token = token_of(row)
+                    digest = token.token_hash if column is tokens.c.token_hash else token.previous_hash
+                    held = None if digest is None else as_held(token, digest)
+                    if digest is not None and held is not None:
+                        found[digest] = held
+            return found
+
+        return self._database.read(find)
+
     def get(self, token_id: str) -> Deferred[Token | None]:
         def get(connection: Connection) -> Token | None:
             return once(connection, ("token", token_id), lambda: _one(connection, tokens.c.id == token_id))

@@ -239,6 +239,15 @@ class ProjectStoreContract:
             self.failureResultOf(attempt, DuplicateName)  # type: ignore[attr-defined]
         assert self.done(self.projects.get("p1")).name == "Name"
 
+    def test_keyed(self) -> None:
+        """Several are found at once, with their keys, each as it is found by itself."""
+        for number in range(3):
+            keys = {"openai": (f"k{number}", "second"), "other": ("o",)}
+            self.done(self.projects.create(project(f"p{number}", name=f"n{number}", api_keys=keys)))
+        found = self.done(self.projects.keyed(["p0", "p2", "none"]))
+        assert found == {each: self.done(self.projects.get(each)) for each in ("p0", "p2")}, found
+        assert self.done(self.projects.keyed([])) == {}
+
     def test_by_name(self) -> None:
         """A list is in the order of names."""
         for name in ("b", "a", "c"):

@@ -63,6 +63,17 @@ class TokenStoreContract:
         self.failureResultOf(with_failure, PreconditionFailed)  # type: ignore[attr-defined]
         assert self.done(self.tokens.get("t1")).limits == changed.limits
 
+    def test_by_hashes(self) -> None:
+        """Several are found at once, each as by itself: by its secret, by the one before, and not at all."""
+        for number in range(3):
+            self.done(self.tokens.create(token(f"t{number}", token_hash=f"{number}" * 64)))
+        self.done(self.tokens.rotate("t0", token_hash="a" * 64, hint="h", previous_until=NOW + 60))
+        hashes = [each * 64 for each in ("0", "1", "a", "f")]
+        found = self.done(self.tokens.by_hashes(hashes))
+        assert found == {each * 64: self.done(self.tokens.by_hash(each * 64)) for each in ("0", "1", "a")}, found
+        assert found["0" * 64].expires_at == NOW + 60
+        assert self.done(self.tokens.by_hashes([])) == {}
+
     def test_unknown(self) -> None:
         """What is not there is None, also to an update."""
         assert self.done(self.tokens.get("x")) is None

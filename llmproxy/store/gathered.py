@@ -32,7 +32,7 @@ class Gathered(Generic[Answer]):
     @param ask: the answers by their keys, those that there are.
     """
 
-    def __init__(self, ask: Callable[[Sequence[str]], Deferred[Mapping[str, Answer]]]) -> None:
+    def __init__(self, ask: Callable[[Sequence[str]], Deferred[dict[str, Answer]]]) -> None:
         self._ask = ask
         self._running = 0
         self._waiting: dict[str, list[Deferred[Answer | None]]] = {}

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 TRIES_AGAIN = 5.0
 """Seconds after which it is asked for anew, where it could not be known."""
 
-_RATES = ("requests", "tokens")
+_MONEY, _ALL = ("money",), ("money", "requests", "tokens")
+"""What is asked for: of rates, only in the first minute."""
 
 
 class Counts(Protocol):
@@ -108,13 +109,14 @@ class RestoredLimits:
 
     def are_known(self, rules: Sequence[Rule]) -> bool:
         """Whether what was used of them before is counted, so that nothing has to be asked for any more."""
-        if self._failed or (self._rates_until and self._are_new()):
+        if self._failed:
             return False
-        return all(rule.kind != "money" or self.counts.has_begun(rule) for rule in rules)
+        kinds = _ALL if self._rates_until and self._are_new() else _MONEY
+        return all(rule.kind not in kinds or self.counts.has_begun(rule) for rule in rules)
 
     def _reserve_first(self, parts: Sequence[Part]) -> Reservation | Refusal | Deferred[Reservation | Refusal]:
         """While something may not be known."""
-        kinds = {"money", *_RATES} if self._rates_until and self._are_new() else {"money"}
+        kinds = _ALL if self._rates_until and self._are_new() else _MONEY
         rules = [part.rule for part in parts]
         if all(rule.kind not in kinds or self._is_known(rule) for rule in rules):
             return self._reserve(parts)
@@ -151,7 +153,7 @@ class RestoredLimits:
         return self.counts.has_begun(rule)
 
     def _when_known(self, rules: Sequence[Rule]) -> Deferred[Any]:
-        kinds = ("money", *_RATES) if self._rates_until and self._are_new() else ("money",)
+        kinds = _ALL if self._rates_until and self._are_new() else _MONEY
         unknown = [rule for rule in rules if rule.kind in kinds and not self._is_known(rule)]
         return DeferredList([self._ask(rule) for rule in unknown]) if unknown else succeed(None)
 

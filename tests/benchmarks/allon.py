@@ -19,16 +19,12 @@ import os
 import statistics
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
 from functools import partial
 
 from twisted.internet.defer import execute
 from twisted.internet.task import Clock
 
 from llmproxy.bench.answers import COMPLETION
-from llmproxy.bench.processes import fast_upstream, run
-from llmproxy.bench.stats import cpu_per_request
-from llmproxy.bench.values import Result
 from llmproxy.config.model import CacheConfig, MeterConfig
 from llmproxy.core.pricing.rules import PriceRule
 from llmproxy.sinks.eventbus import EventBus
@@ -39,8 +35,7 @@ from ..harness import Exchange
 from .events import PUBLISHED, queues
 from .limits import ALL_FOUR, MANY, PRICES, leases, limit
 from .metering import REQUEST, microseconds
-from .proxied import running_proxy
-from .requests import spec, through
+from .pairs import in_turns, show
 
 BARE = "    meter: off\n    cache: off\n"
 ALL_ON = """\
@@ -101,27 +96,13 @@ WORKS: dict[str, Callable[[], Callable[[], object]]] = {
 
 def proxied(rounds: int, seconds: float) -> None:
     """Whole proxies, in turns."""
-    found: dict[str, list[Result]] = {"bare": [], "all on": []}
-    with ExitStack() as running, tempfile.TemporaryDirectory(prefix="allon-") as directory:
-        port, _ = running.enter_context(fast_upstream())
+    with tempfile.TemporaryDirectory(prefix="allon-") as directory:
         path = os.path.join(directory, "events.jsonl")
-        targets = [
-            through("bare", running.enter_context(running_proxy(port, settings=BARE, env={"AUDIT_ENABLED": "false"}))),
-            through("all on", running.enter_context(running_proxy(port, settings=ALL_ON.format(path=path)))),
-        ]
-        for number in range(rounds):
-            for target in targets if number % 2 else targets[::-1]:
-                result = run([spec(target, 32, seconds)])
-                assert not result.failed, (target.name, result.errors)
-                found[target.name].append(result)
+        proxies = {"bare": (BARE, {"AUDIT_ENABLED": "false"}), "all on": (ALL_ON.format(path=path), {})}
+        found = in_turns(proxies, rounds, seconds)
         with open(path, "rb") as file:
-            written = sum(1 for _ in file)
-    print(f"{written} events\n\n| what is on | requests a second | CPU µs a request | ratio |\n|---|---|---|---|")
-    for name, results in found.items():
-        ratios = [cpu_per_request(on) / cpu_per_request(off) for off, on in zip(found["bare"], results, strict=True)]
-        a_second = statistics.median(result.per_second for result in results)
-        each = statistics.median(map(cpu_per_request, results))
-        print(f"| {name} | {a_second:,.0f} | {each:.1f} | {statistics.median(ratios):.3f} |")
+            print(f"{sum(1 for _ in file)} events\n")
+    show("what is on", found)
 
 
 def main() -> None:

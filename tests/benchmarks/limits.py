@@ -7,6 +7,9 @@ is counted here, or leased of a database that others use too, which is not asked
 kernel, reactor, access log and metrics. They take turns in each round; figures are medians of the
 rounds', so that what else runs on the machine runs beside all of them. Limits are to take a tenth of the requests a
 second at most.
+
+C{--proxied ROUNDS} has two whole proxies with a database take turns in front of one upstream over real sockets, whose
+tokens are not limited, and by all four.
 """
 
 from __future__ import annotations
@@ -35,9 +38,18 @@ from llmproxy.usagelimits import UsageLimits
 
 from ..harness import SECRET, Exchange
 from .metering import REQUEST, microseconds
+from .pairs import in_turns, show
 
 MANY = 10**9
 PRICES = {"input_tokens": Price(Decimal("0.15")), "output_tokens": Price(Decimal("0.6"))}
+PRICED = """\
+    meter: on
+prices: [{api: benchmark, model: "*", input: 0.15, output: 0.6}]
+"""
+LIMITED = """\
+usage_limits:
+  defaults: {rpm_limit: 100000000, tpm_limit: 10000000000, max_parallel_requests: 100000, max_budget: 1000000}
+"""
 ALL_FOUR: dict[str, Any] = {"tpm_limit": MANY, "max_parallel_requests": MANY, "max_budget": Decimal(MANY)}
 
 
@@ -105,7 +117,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--requests", type=int, default=1000, help="in each round, with each of them")
+    parser.add_argument("--proxied", type=int, metavar="ROUNDS", help="measure whole proxies, so many times")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each of those")
     options = parser.parse_args()
+    if options.proxied:
+        proxies: dict[str, tuple[str, dict[str, str]]] = {"none": (PRICED, {}), "all four": (PRICED + LIMITED, {})}
+        show("limits of the token", in_turns(proxies, options.proxied, options.seconds))
+        return
     gc.disable()
     works = [begin() for begin in WORKS.values()]
     rounds = [[microseconds(once, options.requests) for once in works] for _ in range(options.rounds + 1)][1:]

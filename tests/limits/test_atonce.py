@@ -37,3 +37,23 @@ class AtOnceTests(SynchronousTestCase):
         assert counters is not None
         self.assertFalse(counters.take(0, 10, NOON))
         self.assertIsNotNone(counters.take(0, 9, NOON))
+
+    def test_first_minute(self) -> None:
+        """Rates of a process that has just begun are counted so from when it is known what was used before."""
+        asked: list[Deferred[Any]] = []
+
+        def used(rule: object) -> Deferred[Any]:
+            asked.append(Deferred())
+            return asked[-1]
+
+        memory = MemoryLimits(lambda: NOON, print)
+        restored = RestoredLimits(memory, lambda: NOON, lambda rule: Deferred(), used)
+        at_once = AtOnce(restored, memory.counters, lambda: NOON, print)
+        self.assertIsNone(at_once.counted([REQUESTS]))
+        restored.reserve([Part(REQUESTS, 1)])
+        self.assertIsNone(at_once.counted([REQUESTS]))
+        asked[0].callback([(NOON - 5, REQUESTS.limit - 2)])
+        counters = at_once.counted([REQUESTS])
+        assert counters is not None
+        self.assertTrue(counters.take(0, 0, NOON))
+        self.assertFalse(counters.take(0, 0, NOON))

@@ -32,13 +32,17 @@ class RunningExchanges:
     def answer(self, what: str, values: Mapping[str, Any]) -> Any:
         """What this process says; C{None} to a question that it does not know."""
         if what == "running":
-            return self._here()
+            return self._here(values)
         return self._cut_here(values["id"]) if what == "cut" else None
 
-    def running(self) -> Deferred[dict[str, Any]]:
-        """Those of all."""
-        here = self._here()
-        asking = self._peers.ask("running", {})
+    def running(self, **wanted: str) -> Deferred[dict[str, Any]]:
+        """
+        Those of all.
+
+        @param wanted: C{person} and C{session}, see L{running_of}.
+        """
+        here = self._here(wanted)
+        asking = self._peers.ask("running", wanted)
         return asking.addCallback(lambda others: together([here, *(each for each in others if each is not None)]))
 
     def cut(self, request_id: str) -> Deferred[int]:
@@ -46,11 +50,12 @@ class RunningExchanges:
         here = self._cut_here(request_id)
         return self._peers.ask("cut", {"id": request_id}).addCallback(lambda others: here + sum(filter(None, others)))
 
-    def _here(self) -> dict[str, Any]:
+    def _here(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
         found = (each for living in self._generations.living for each in living.account.running())
-        shown = running_of(found, self._reactor.seconds())
+        person, session = wanted.get("person", ""), wanted.get("session", "")
+        shown = running_of(found, self._reactor.seconds(), person=person, session=session)
         for each in shown["exchanges"]:
-            for name in ("id", "model", "endpoint"):
+            for name in ("id", "model", "endpoint", "session"):
                 each[name] = self._masking.text(each[name])
         return shown
 

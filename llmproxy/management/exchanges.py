@@ -17,12 +17,16 @@ class ExchangeRules:
     @param cut: ends those of a request id in all processes; how many there were.
     """
 
-    def __init__(self, running: Callable[[], Deferred[Any]], cut: Callable[[str], Deferred[int]]) -> None:
+    def __init__(self, running: Callable[..., Deferred[Any]], cut: Callable[[str], Deferred[int]]) -> None:
         self._running = running
         self._cut = cut
 
-    async def running(self) -> dict[str, Any]:
-        found: dict[str, Any] = await self._running()
+    async def running(self, person: str = "", session: str = "") -> dict[str, Any]:
+        """
+        @param person: the id of a person, for theirs alone; C{session} likewise.
+        """
+        wanted = {name: value for name, value in (("person", person), ("session", session)) if value}
+        found: dict[str, Any] = await self._running(**wanted)
         return found
 
     async def cut(self, request_id: str) -> int:

@@ -67,6 +67,13 @@ class RunningExchangesTests(SynchronousTestCase):
         self.assertEqual(found["total"], 5)
         self.assertEqual(sorted(each["id"] for each in found["exchanges"]), ["[masked]", "a", "a", "b", "c"])
 
+    def test_of_a_person(self) -> None:
+        """A question for somebody's is asked in all processes."""
+        for living in self.mine._generations.living:
+            living.account.records[0].person_id = "person-1"
+        self.assertEqual(self.successResultOf(self.mine.running(person="person-1"))["total"], 2)
+        self.assertEqual(self.successResultOf(self.mine.running(session="none"))["total"], 0)
+
     def test_cut(self) -> None:
         """In all of them, once."""
         self.assertEqual(self.successResultOf(self.mine.cut("a")), 2)

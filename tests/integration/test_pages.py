@@ -49,6 +49,7 @@ PAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("/usage?first=project&second=model&span=7d", ALL),
     ("/usage/records", ALL),
     ("/live", ALL),
+    ("/live?person={person}", ALL),
     ("/live/nothing/cut", WRITERS),
     ("/upstreams", ALL),
     ("/upstreams/openai/openai/drain", WRITERS),
@@ -320,6 +321,9 @@ class ProjectTests(BrowserTestCase):
         page.fill("#search", name.upper())
         if script:
             page.wait_for_url(re.compile("search="))
+            # What else depends on the search follows it, without the page being loaded anew.
+            page.wait_for_selector("[data-clear]:visible")
+            self.assertIn("search=", page.input_value("input[name=next][data-base]"))
         else:
             page.click("text=Search")
         self.assertEqual(page.locator("tbody tr").count(), 1, script)

@@ -45,8 +45,10 @@ OF_STATUS = {
 
 
 async def show(visit: Visit) -> ViewAnswer:
-    found = (await visit.api.ask("GET", "/exchanges")).value
-    context = {"total": found["total"], "exchanges": found["exchanges"][:SHOWN], "errors": await _errors(visit)}
+    wanted = {name: visit.query.get(name, "") for name in ("person", "session")}
+    answer, errors = await visit.api.gather(visit.api.ask("GET", "/exchanges", query=wanted), _errors(visit))
+    found = answer.value
+    context = {"total": found["total"], "exchanges": found["exchanges"][:SHOWN], "errors": errors, "wanted": wanted}
     return Page("exchanges.html", context)
 
 

@@ -155,6 +155,9 @@
       const project = document.createElement("td");
       if (each.project_id) project.append(link(rows.dataset.project + encodeURIComponent(each.project_id), each.project_id.slice(0, 8)));
       else project.textContent = "–";
+      const person = document.createElement("td");
+      if (each.person_id) person.append(link(rows.dataset.livePage + "?person=" + encodeURIComponent(each.person_id), each.person_id.slice(0, 8)));
+      else person.textContent = "–";
       const model = document.createElement("td");
       model.append(cell("bdi", each.model || "–"));
       const state = document.createElement("td");
@@ -168,7 +171,7 @@
       }
       const place = each.upstream && each.upstream !== each.api ? each.api + " / " + each.upstream : each.api || "–";
       row.append(
-        head, cell("td", place), model, project, cell("td", each.client || "–"),
+        head, cell("td", place), model, project, person, cell("td", each.client || "–"),
         cell("td", number.format(each.age) + " s", "num"), cell("td", size(each.bytes_in), "num"),
         cell("td", size(each.bytes_out), "num"), state, actions,
       );
@@ -176,7 +179,7 @@
     });
     if (!made.length) {
       const none = cell("td", "Nothing runs at this moment.", "dim");
-      none.colSpan = 10;
+      none.colSpan = 11;
       const row = document.createElement("tr");
       row.append(none);
       made.push(row);

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta, Struct
 
 from ...errors import NotFound
-from ..operations import Call, Operation, Routes
+from ..operations import Call, NoQuery, Operation, Routes
 
 if TYPE_CHECKING:
     from ...management.exchanges import ExchangeRules
@@ -25,6 +25,8 @@ class ExchangeView(Struct):
     model: str
     project_id: str
     token_id: str
+    person_id: Annotated[str, Meta(description="Whose token it is, where somebody got it by signing in.")]
+    session: Annotated[str, Meta(description="What it belongs to, as the program says: of a coding agent for example.")]
     client: str
     status: Annotated[int | None, Meta(description="null until the answer begins.")]
     streamed: bool
@@ -34,8 +36,13 @@ class ExchangeView(Struct):
 
 
 class ExchangesView(Struct):
-    total: Annotated[int, Meta(description="All that run, in all workers.")]
+    total: Annotated[int, Meta(description="All that run, in all workers, of those that are asked for.")]
     exchanges: Annotated[list[ExchangeView], Meta(description="Those that run longest, 500 at most.")]
+
+
+class ExchangeFilter(NoQuery, forbid_unknown_fields=True):
+    person: Annotated[str, Meta(max_length=64, description="The id of a person: only theirs.")] = ""
+    session: Annotated[str, Meta(max_length=512, description="Only those that belong to it.")] = ""
 
 
 class CutView(Struct):
@@ -51,6 +58,7 @@ class ExchangeRoutes:
             "/exchanges": {
                 b"GET": Operation(
                     self.list,
+                    query=ExchangeFilter,
                     answer=ExchangesView,
                     needs="exchange.read",
                     action="exchange.list",
@@ -70,7 +78,8 @@ class ExchangeRoutes:
         }
 
     async def list(self, call: Call) -> ExchangesView:
-        found = await self._rules.running()
+        query: ExchangeFilter = call.query
+        found = await self._rules.running(query.person, query.session)
         return ExchangesView(found["total"], [ExchangeView(**each) for each in found["exchanges"]])
 
     async def cut(self, call: Call) -> CutView:

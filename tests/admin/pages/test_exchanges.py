@@ -41,6 +41,19 @@ class ExchangesTests(PagesTestCase):
     def more_routes(self) -> list[Any]:
         return [self.running.routes()]
 
+    def test_of_somebody(self) -> None:
+        """By person and by session; what is shown so is not made live, as the stream is of all."""
+        self.sign_in()
+        self.running.records[0].person_id = "person-1"
+        shown = self.visit("/live")
+        self.assertIn("/admin/live?person=person-1", [href for href, _ in shown.page.links])
+        shown = self.visit("/live?person=person-1")
+        self.assertIn("r-1", shown.text)
+        self.assertNotIn("r-2", shown.text)
+        self.assertIn("/admin/people/person-1", [href for href, _ in shown.page.links])
+        self.assertFalse([found for _, found in shown.page.tags if "data-rows" in found])
+        self.assertIn("Nothing runs", self.visit("/live?session=other").text)
+
     def test_shown(self) -> None:
         """What runs and what has failed lately."""
         self.sign_in()

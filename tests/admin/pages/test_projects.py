@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...usagereports import an_entry
 from ..browser import PagesTestCase, Shown
 
 
@@ -44,6 +45,15 @@ class ProjectsTests(PagesTestCase):
             self.assertNotIn(b"sk-secret", shown.body, fields)
             self.assertIn('aria-invalid="true"', shown.body.decode(), fields)
         self.assertEqual([each["name"] for each in self.ask("GET", "/projects").json], ["taken"])
+
+    def test_without_token(self) -> None:
+        """Use of nobody's token, and of no model, is shown as such."""
+        self.create(name="a")
+        project = self.one("a")["id"]
+        nothing = {"token_id": None, "model": "", "project_id": project}
+        self.reports.entries.append(an_entry(1, self.clock.seconds() - 5, **nothing))
+        shown = self.visit(f"/projects/{project}")
+        self.assertEqual((shown.status, shown.text.count("unknown")), (200, 2))
 
     def test_sent_twice(self) -> None:
         """A form that is sent twice, or again with the back button, makes one project."""

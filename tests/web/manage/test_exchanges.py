@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from llmproxy.core.running import running_of
 from llmproxy.management.exchanges import ExchangeRules
+from llmproxy.record import Attribution
 from llmproxy.web.manage.exchanges import ExchangeRoutes
 
 from ...core.test_running import a_record
@@ -20,8 +21,8 @@ class Running:
     def __init__(self) -> None:
         self.records = [a_record("r-1", model="gpt-5", api="openai", bytes_out=5), a_record("r-2")]
 
-    def running(self) -> Deferred[Any]:
-        return succeed(running_of([(each, 0.0) for each in self.records], 3.0))
+    def running(self, **wanted: str) -> Deferred[Any]:
+        return succeed(running_of([(each, 0.0) for each in self.records], 3.0, **wanted))
 
     def cut(self, request_id: str) -> Deferred[int]:
         left = [each for each in self.records if each.request_id != request_id]
@@ -46,6 +47,17 @@ class ExchangesTests(ExchangesManageTestCase):
         """What runs, with how long and how much."""
         found = self.ask("GET", "/exchanges").json
         self.assertEqual((found["total"], found["exchanges"][0]["model"]), (2, "gpt-5"))
+
+    def test_of_somebody(self) -> None:
+        """Those of one person, or of one session, and how many these are."""
+        self.running.records[0].person_id = "person-1"
+        self.running.records[1].attribution = Attribution(session="s 1")
+        for query, ids in (("person=person-1", ["r-1"]), ("session=s+1", ["r-2"]), ("person=person-1&session=s+1", [])):
+            found = self.ask("GET", f"/exchanges?{query}").json
+            self.assertEqual((found["total"], [each["id"] for each in found["exchanges"]]), (len(ids), ids), query)
+        first, second = self.ask("GET", "/exchanges").json["exchanges"]
+        self.assertEqual((first["person_id"], first["session"], second["session"]), ("person-1", "", "s 1"))
+        self.assertEqual(self.ask("GET", "/exchanges?who=x").status, 400)
 
     def test_cut(self) -> None:
         """It is cut once, and noted."""

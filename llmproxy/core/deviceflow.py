@@ -24,6 +24,12 @@ MOST_WAITING = 10_000
 MOST_DEVICES = 50
 """Of one person: of one more the one ends that was used longest ago."""
 
+SUSPECT_FOR = 900.0
+"""
+Seconds after an old refresh token of a device was shown, in which a sign-in of the same program at the same place ends
+it: the program was refused, as somebody there has used a copy first. Later it was another session, which went on.
+"""
+
 KEPT_ENDED = 30 * 86_400.0
 """Seconds that is known of a device that has ended, for those who look after it."""
 

@@ -45,8 +45,8 @@ class IDeviceStore(Interface):
         Store a device with its first token, and that the grant is used; C{None}, and nothing is stored, if it is not
         approved (any more) or the person is revoked or gone.
 
-        @return: other tokens that ended: of devices with a C{stale_at}, as their program has to sign in again or
-            somebody else has what it had; and as the person has so many devices.
+        @return: other tokens that ended: of devices of the same program at the same place whose C{stale_at} was just
+            now (L{llmproxy.core.deviceflow.SUSPECT_FOR}), and as the person has so many devices.
         """
 
     def by_selector(selector_hash: str) -> Deferred[Device | None]:

@@ -12,7 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from ..core.deviceflow import KEPT_ENDED, KEPT_EXPIRED, MOST_DEVICES, Answer, Device, Grant, asked
+from ..core.deviceflow import KEPT_ENDED, KEPT_EXPIRED, MOST_DEVICES, SUSPECT_FOR, Answer, Device, Grant, asked
+from ..core.failures import network_of
 from ..interfaces.devices import IDeviceStore
 from ..message import Token
 from . import bulk
@@ -127,7 +128,12 @@ class DeviceStore:
             for each in gone:
                 connection.execute(devices.delete().where(each))
             mine = and_(devices.c.person_id == device.person_id, devices.c.ended_at.is_(None))
-            suspect = select(*_DEVICE).where(mine, devices.c.stale_at.is_not(None))
+            suspect = select(*_DEVICE).where(
+                mine,
+                devices.c.stale_at > now - SUSPECT_FOR,
+                devices.c.refreshed_from == network_of(device.address),
+                devices.c.program == device.program,
+            )
             ended = self._end_devices(connection, suspect.limit(MOST_DEVICES), "reuse", now)
             add_token(connection, token)
             connection.execute(devices.insert().values(_device_row(device)))

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
-from llmproxy.core.deviceflow import KEPT_ENDED, KEPT_EXPIRED, MOST_DEVICES, Device, Grant
+from llmproxy.core.deviceflow import KEPT_ENDED, KEPT_EXPIRED, MOST_DEVICES, SUSPECT_FOR, Device, Grant
 from llmproxy.core.people.person import Person
 from llmproxy.interfaces.devices import IDeviceStore
 from llmproxy.store.database import Database
@@ -65,7 +65,9 @@ class DeviceStoreContract:
     def let_in(self, device_id: str = "d1", token_id: str = "t1", **changed: Any) -> Any:
         self.approved(f"g {device_id}")
         return self.done(
-            self.store.redeem(f"g {device_id}", device(device_id, token_id, **changed), theirs(token_id, self.ann))
+            self.store.redeem(
+                f"g {device_id}", evolve(device(device_id, token_id), **changed), theirs(token_id, self.ann)
+            )
         )
 
     def count(self, table: Any) -> int:
@@ -101,16 +103,28 @@ class DeviceStoreContract:
         assert self.done(self.store.get("d7")).provider_token is None
 
     def test_stale(self) -> None:
-        """A device of which an old refresh token was shown ends when its person lets in another; others do not."""
-        for number in (1, 2):
-            self.let_in(f"d{number}", f"t{number}")
-        self.done(self.store.stale("d1", NOW + 1))
-        assert self.done(self.store.get("d1")).stale_at == NOW + 1
-        ended = self.let_in("d3", "t3")
-        assert [each.id for each in ended] == ["t1"]
-        assert [self.is_active(f"t{number}") for number in (1, 2, 3)] == [False, True, True]
-        found = [self.done(self.store.get(f"d{number}")).ended_because for number in (1, 2, 3)]
-        assert found == ["reuse", "", ""]
+        """
+        A device of which an old refresh token was shown just now ends when the same program is let in at the same
+        place; others do not.
+        """
+        rows: tuple[tuple[dict[str, Any], float | None], ...] = (
+            ({}, NOW - 60),
+            ({}, NOW - SUSPECT_FOR),
+            ({}, None),
+            ({"program": "llmproxy"}, NOW - 60),
+            ({"refreshed_from": "198.51.100.9"}, NOW - 60),
+            ({"refreshed_from": None}, NOW - 60),
+        )
+        for number, (changed, stale_at) in enumerate(rows):
+            self.let_in(f"d{number}", f"t{number}", **{"refreshed_from": "203.0.113.7", **changed})
+            if stale_at is not None:
+                self.done(self.store.stale(f"d{number}", stale_at))
+        assert self.done(self.store.get("d0")).stale_at == NOW - 60
+        ended = self.let_in("d9", "t9", address="203.0.113.7")
+        assert [each.id for each in ended] == ["t0"]
+        found = [self.done(self.store.get(f"d{number}")).ended_because for number in (*range(len(rows)), 9)]
+        assert found == ["reuse", "", "", "", "", "", ""]
+        assert [self.is_active(f"t{number}") for number in range(len(rows))] == [False, True, True, True, True, True]
 
     def test_grant(self) -> None:
         """What was stored is what is found, by its user code."""

@@ -65,9 +65,20 @@ def flag(item: Item) -> Any:
     return NOTED if value is None else value
 
 
+SHORTEST_KEPT = 3600.0
+
+
 def limit(text: str) -> float | None:
     """Go's clients take a timeout of nothing for no timeout."""
     return parse_duration(text) or None
+
+
+def kept_for(text: str) -> float | None:
+    """How long something is kept: C{90} would be a minute and a half, which nobody means, and what is gone is gone."""
+    seconds = limit(text)
+    if seconds is not None and seconds < SHORTEST_KEPT:
+        raise ValueError("expected a duration such as 90d, an hour at least, or 0 for ever")
+    return seconds
 
 
 def flush_interval(text: str) -> float:

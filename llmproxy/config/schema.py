@@ -38,6 +38,7 @@ from .readers import (
     failure_status,
     flag,
     flush_interval,
+    kept_for,
     limit,
     none_for_zero,
     one_of,
@@ -241,7 +242,7 @@ LEDGER_KEYS: dict[str, Reader] = {
     "enabled": flag,
     "directory": text_that(rules.directory),
     "fsync": by(limit),
-    "keep_records": by(limit),
+    "keep_records": by(kept_for),
     "most_waiting": by(size(LEAST_WAITING)),
     "own_process": flag,
 }

@@ -106,7 +106,7 @@ WRONG: dict[str, tuple[tuple[str, Any], ...]] = {
     "ledger.enabled": FLAG,
     "ledger.directory": (("''", ""), ("/dev/null", "/dev/null"), ("[a]", ["a"])),
     "ledger.fsync": DURATION,
-    "ledger.keep_records": DURATION,
+    "ledger.keep_records": (*DURATION, ("90", 90)),
     "ledger.most_waiting": (*SIZE, ("1KiB", 1024)),
     "ledger.own_process": FLAG,
     "attribution": (

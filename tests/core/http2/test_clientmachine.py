@@ -201,7 +201,7 @@ class ResponseTests(SynchronousTestCase):
         held.send(frame(wire.DATA, 0, 1, b"x" * 16_384))
         self.assertIsInstance(held.heard()[-1], DataReceived)
         held = Conversation(65_536, GET)
-        held.send(held.head(1, OK), *[frame(wire.DATA, 0, 1, b"x" * 16_384)] * 17)
+        held.send(held.head(1, OK), *[frame(wire.DATA, 0, 1, b"x" * 16_384)] * (ROOM // 16_384 + 1))
         self.assertEqual(held.resets(), [(1, ErrorCode.FLOW_CONTROL_ERROR)])
 
     def test_all_rooms(self) -> None:

@@ -12,6 +12,7 @@ from zope.interface.verify import verifyObject
 
 from llmproxy.bodies import BytesBody
 from llmproxy.core.http2 import frames as wire
+from llmproxy.core.http2.clientmachine import ROOM
 from llmproxy.core.http2.frames import ErrorCode, frame
 from llmproxy.errors import UpstreamProtocolError, UpstreamReset
 from llmproxy.upstream.http2.connection import SharedConnection
@@ -148,7 +149,7 @@ class BackPressureTests(SharedTestCase):
         done = slow_body.startProducing(reader)
         slow_body.pauseProducing()
         sent = self.fill(upstream, 3)
-        self.assertEqual(sent, 256 * 1024)
+        self.assertEqual(sent, ROOM)
         quick_reader = Reader()
         self.successResultOf(quick).body.startProducing(quick_reader)
         total = 0
@@ -158,7 +159,7 @@ class BackPressureTests(SharedTestCase):
         self.assertEqual(upstream.http.local_flow_control_window(3), 0)
         slow_body.resumeProducing()
         upstream.flush()
-        self.assertEqual(upstream.http.local_flow_control_window(3), 256 * 1024)
+        self.assertEqual(upstream.http.local_flow_control_window(3), ROOM)
         upstream.http.send_data(3, b"end", end_stream=True)
         upstream.flush()
         self.successResultOf(done)
@@ -180,11 +181,11 @@ class BackPressureTests(SharedTestCase):
         upstream.http.send_headers(3, OK)
         upstream.flush()
         response = self.successResultOf(asked)
-        self.assertEqual(self.fill(upstream, 3), 256 * 1024)
+        self.assertEqual(self.fill(upstream, 3), ROOM)
         response.body.startProducing(reader := Reader())
         upstream.flush()
-        self.assertEqual(len(reader.data), 256 * 1024)
-        self.assertEqual(upstream.http.local_flow_control_window(3), 256 * 1024)
+        self.assertEqual(len(reader.data), ROOM)
+        self.assertEqual(upstream.http.local_flow_control_window(3), ROOM)
 
     def test_upload(self) -> None:
         """A body is paused while upstream has no room, and goes on when it has; every byte arrives once."""

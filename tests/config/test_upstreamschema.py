@@ -257,8 +257,13 @@ class DocumentTests(ConfigFileTests):
     def test_recipes(self) -> None:
         """What the document shows can be pasted."""
         blocks = re.findall(r"```yaml\n(.*?)```", self.PAGE.read_text(), re.DOTALL)
-        self.assertEqual(len(blocks), 5)
-        for block in blocks:
+        parts = [block for block in blocks if block.startswith("    ")]
+        self.assertEqual((len(blocks), len(parts)), (6, 1))
+        for part in parts:
+            with row(part):
+                text = f"default_api: a\napis:\n  a:\n    base_url: https://api.openai.com\n{self.REST}{part}"
+                self.load(text, self.ENV).compiled()
+        for block in [block for block in blocks if block not in parts]:
             name = re.findall(r"^  (\w+):", block, re.MULTILINE)[0]
             text = block
             if "apis:" not in block:

@@ -22,7 +22,7 @@ from .schema import metadata
 BATCH = 1000
 """Rows that are in memory at once."""
 
-BOOKKEEPING = frozenset({"counters", "settings"})
+BOOKKEEPING = frozenset({"agent_settings", "counters", "settings"})
 """Tables that have rows without anybody having put something into the database."""
 
 Row = Sequence[Any]

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.errors import ConfigError
+from llmproxy.store.agentsettingstables import agent_settings
 from llmproxy.store.backend import locate
 from llmproxy.store.migrate import migrate, revision_of
 from llmproxy.store.migration import DatabaseSource, NotEmpty, is_empty, load
@@ -77,6 +78,9 @@ class TransferTests(SynchronousTestCase):
         """A schema that a proxy has just made is empty."""
         with self.target.begin() as connection:
             migrate(connection)
+            # What a proxy notes of itself as it starts.
+            row = {"id": "1", "noted_at": 1.0, "groups": "*", "version": "v", "version_before": "", "content": "{}"}
+            connection.execute(agent_settings.insert().values(row))
             self.assertTrue(is_empty(connection))
         self.move()
         with self.target.begin() as connection:

@@ -113,7 +113,7 @@ class DevicePages(PersonPages):
         returned = await self._signs_in.finish(provider, self._redirect_uri(exchange, provider), parameters, cookie)
         person = await self._signs_in.person(returned.asserted)
         grant = await self._waiting(returned.next)
-        await self._devices.remember(grant, self._signs_in.provider_token(returned, person))
+        await self._devices.remember(grant, person, self._signs_in.provider_token(returned, person))
         kept = {"grant": grant.id, "code": returned.next, "person": person.id, "at": person.last_seen_at}
         self._keep(exchange, DECIDER, kept)
         exchange.set_cookie(DEVICE, "", 0)

@@ -23,8 +23,11 @@ class IDeviceStore(Interface):
     def by_user_code(user_code_hash: str) -> Deferred[Grant | None]:
         """The one that a person types the code of."""
 
-    def remember(grant_id: str, provider_token: str | None) -> Deferred[None]:
-        """Keep, of one that waits, what the person's provider can be asked with again; sealed."""
+    def remember(grant_id: str, person_id: str, provider_token: str) -> Deferred[None]:
+        """
+        Keep, of one that waits, what the provider of who is about to decide can be asked with again; sealed. It goes
+        with the person.
+        """
 
     def checked(device_id: str, provider_token: str | None, at: float) -> Deferred[None]:
         """The provider has said that the person is still who they were, and is asked with this the next time."""

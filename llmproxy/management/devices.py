@@ -171,10 +171,10 @@ class DeviceRules:
         grant = await self._store.by_user_code(hashed(shown)) if shown else None
         return grant if grant is not None and is_open(grant, self._state.seconds()) else None
 
-    async def remember(self, grant: Grant, provider_token: str | None) -> None:
+    async def remember(self, grant: Grant, person: Person, provider_token: str | None) -> None:
         """Keep what the provider of a person who is about to decide can be asked with again; sealed."""
         if provider_token is not None:
-            await self._store.remember(grant.id, provider_token)
+            await self._store.remember(grant.id, person.id, provider_token)
 
     async def decide(self, grant: Grant, person: Person, approved: bool) -> bool:
         """A person lets a program in, or does not; whether it was still to be decided."""

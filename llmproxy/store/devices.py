@@ -78,9 +78,10 @@ class DeviceStore:
 
         return self._database.run(decide)
 
-    def remember(self, grant_id: str, provider_token: str | None) -> Deferred[None]:
+    def remember(self, grant_id: str, person_id: str, provider_token: str) -> Deferred[None]:
         which = and_(device_grants.c.id == grant_id, device_grants.c.state == "pending")
-        return self._changed(device_grants.update().where(which).values(provider_token=provider_token))
+        kept = {"person_id": person_id, "provider_token": provider_token}
+        return self._changed(device_grants.update().where(which).values(kept))
 
     def checked(self, device_id: str, provider_token: str | None, at: float) -> Deferred[None]:
         which = and_(devices.c.id == device_id, devices.c.ended_at.is_(None))

@@ -81,9 +81,9 @@ class DeviceStoreContract:
     def test_provider_token(self) -> None:
         """Kept with who waits, then with the device as long as it is good, and nowhere else."""
         assert self.done(self.store.add_grant(grant("g9", "code g9"), 1000))
-        self.done(self.store.remember("g9", "sealed"))
+        self.done(self.store.remember("g9", "o1", "sealed"))
         assert self.done(self.store.decide("g9", "o1", True))
-        self.done(self.store.remember("g9", "too late"))
+        self.done(self.store.remember("g9", "o1", "too late"))
         _, found = self.done(self.store.asked("g9"))
         assert found.provider_token == "sealed"
         self.done(self.store.redeem("g9", device("d9", "t9", provider_token="sealed"), theirs("t9", self.ann)))
@@ -95,11 +95,14 @@ class DeviceStoreContract:
         self.done(self.store.checked("d9", "sealed 3", NOW + 9))
         assert self.done(self.store.get("d9")).provider_token is None
         assert self.done(self.store.add_grant(grant("g8", "code g8"), 1000))
-        self.done(self.store.remember("g8", "sealed"))
+        self.done(self.store.remember("g8", "o1", "sealed"))
         assert self.done(self.store.decide("g8", "o1", False))
         assert self.done(self.store.by_user_code("code g8")).provider_token is None
         self.let_in("d7", "t7", provider_token="sealed")
+        assert self.done(self.store.add_grant(grant("g6", "code g6"), 1000))
+        self.done(self.store.remember("g6", "o1", "sealed"))
         self.done(self.people.revoke("o1"))
+        assert self.done(self.store.by_user_code("code g6")) is None
         assert self.done(self.store.get("d7")).provider_token is None
 
     def test_stale(self) -> None:

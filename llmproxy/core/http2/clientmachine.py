@@ -115,6 +115,10 @@ class ClientMachine(Side):
         self.send_headers(stream, fields, ended)
         return stream
 
+    def is_open(self, stream: int) -> bool:
+        """Whether one of the sides has not ended it."""
+        return stream in self._streams.open
+
     def ping(self) -> None:
         """Have the server say something: RFC 9113 section 6.7."""
         if not self._closed:

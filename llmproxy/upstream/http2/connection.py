@@ -11,6 +11,7 @@ that send. Each exchange is an L{UpstreamStream}::
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -37,6 +38,12 @@ _TRUSTED_FOR = 1.0
 
 _AT_ONCE = 64 * 1024
 """Bytes that are given to the transport in one piece; it pauses then, or takes more."""
+
+MOST_RESETS = 100
+"""
+Requests that may be given up on one connection, if they are more than half of all. Servers end connections with more
+(CVE-2023-44487; Envoy's limit is half of 500): what one client gives up is not to cost the others theirs.
+"""
 
 _SILENCE = 1.0
 """Seconds of silence after which a request that is given up is a reason to ask whether anybody is there."""
@@ -89,7 +96,7 @@ class SharedConnection(protocol.Protocol):
         self.streams: dict[int, UpstreamStream] = {}
         self._turns = Turns()
         self._held = self._closing = self._congested = self._lost = False
-        self._ready = 0
+        self._ready = self._resets = 0
         self._goodbye: Deadline | None = None
         self._doubt: Deadline | None = None
         self._heard_at = owner.now()
@@ -250,9 +257,12 @@ class SharedConnection(protocol.Protocol):
         if self.streams.pop(stream.number, None) is None:
             return
         self._turns.remove(stream.number)
-        if code is not None and not self._lost:
+        if code is not None and not self._lost and self.machine.is_open(stream.number):
             self._ask_if_silent()
             self.machine.reset_stream(stream.number, code)
+            self._resets += 1
+            if self._resets >= MOST_RESETS and 2 * self._resets > self.served:
+                self.retires_at = -math.inf
         if self.served == 0 and self._tls is not None and not self._lost:
             self._tls.remember(self.transport.getHandle())  # type: ignore[union-attr]
         self.served += 1

@@ -15,7 +15,7 @@ from llmproxy.core.http2 import frames as wire
 from llmproxy.core.http2.clientmachine import ROOM
 from llmproxy.core.http2.frames import ErrorCode, frame
 from llmproxy.errors import UpstreamProtocolError, UpstreamReset
-from llmproxy.upstream.http2.connection import SharedConnection
+from llmproxy.upstream.http2.connection import MOST_RESETS, SharedConnection
 
 from ..wire import Body, Reader
 from .wire import OK, Http2Wire, Upstream
@@ -396,6 +396,22 @@ class FaultTests(SharedTestCase):
             self.assertEqual((upstream.socket.aborted, waiting.called), (not answers, False), answers)
             if not answers:
                 self.assertEqual(len(held.waiting), 0, answers)
+
+    def test_many_given_up(self) -> None:
+        """Upstream ends connections on which most requests are given up: the next ones go to another before that."""
+        held, upstream = self.opened()
+        running = held.ask()
+        for _ in range(MOST_RESETS - 1):
+            held.ask().addErrback(lambda reason: None).cancel()
+        held.ask().addErrback(lambda reason: None)
+        self.assertEqual(held.waiting, [])
+        given_up = held.ask()
+        given_up.cancel()
+        self.failureResultOf(given_up)
+        held.ask()
+        self.assertEqual(len(held.waiting), 1)
+        upstream.answer(3)
+        self.assertEqual(self.successResultOf(running).code, 200)
 
     def test_given_up_at_once(self) -> None:
         """A client that leaves while something comes is no reason to ask."""

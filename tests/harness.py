@@ -201,6 +201,8 @@ class Exchange:
     @param usage_limits: what stands in C{limiting} from the start.
     @param budgets: makes what leases money, see L{UsageLimiting}.
     @param remembers: heads that came before.
+    @param directory: who knows tokens, in place of one that knows one.
+    @param others: APIs besides the one.
     @param ledger: notes what goes on and what has ended, as L{llmproxy.ledger.ledger.Ledger} does.
     """
 
@@ -215,6 +217,8 @@ class Exchange:
         traces: Traces | None = None,
         budgets: NewBudgets | None = None,
         remembers: bool = True,
+        directory: Any = None,
+        others: int = 0,
         **api: Any,
     ) -> None:
         self.clock = Clock()
@@ -227,7 +231,8 @@ class Exchange:
             "allowed_methods": ["GET", "POST", "HEAD"],
             "timeouts": timeouts or TimeoutConfig(),
         }
-        config = APIConfig({"api": APIProviderConfig(**{**values, **api})}, "api")
+        made = APIProviderConfig(**{**values, **api})
+        config = APIConfig({"api": made, **{f"other{number}": made for number in range(others)}}, "api")
         self.upstream: list[Socket] = []
         self.refuses = False
         self.records: list[Record] = []
@@ -244,7 +249,7 @@ class Exchange:
         self.capturing = Capturing(self.clock, Masking([KEY]))
         capture = self.capturing.middleware(table.apis)
         principal = Principal(Token("t", token_hash(SECRET), "sk-…", "p", None), Project("p", "one", {"api": (KEY,)}))
-        self.directory = (_Strangers if strangers else FakeDirectory)({SECRET: principal})
+        self.directory = directory or (_Strangers if strangers else FakeDirectory)({SECRET: principal})
         self.unread: list[tuple[str, ...]] = []
         self.priced: list[Record] = []
         self.costs = Costs(self.clock)

@@ -53,6 +53,7 @@ class AdminPages(StreamingResource):
     @param apis_at: where programs reach the APIs, by scheme and host of a browser's request; see
         L{llmproxy.admin.address.apis_address}.
     @param sign_on: identity providers that people sign in by; C{None} for none.
+    @param is_elsewhere: these are not the pages of the proxy itself, and no provider leads back to them.
     """
 
     isLeaf = True
@@ -65,6 +66,7 @@ class AdminPages(StreamingResource):
         trusted: TrustedProxies | None = None,
         apis_at: Callable[[str, str], str] = lambda scheme, host: "",
         sign_on: SingleSignOn | None = None,
+        is_elsewhere: bool = False,
     ) -> None:
         super().__init__()
         self._backend = backend
@@ -72,6 +74,7 @@ class AdminPages(StreamingResource):
         self._trusted = trusted
         self._apis_at = apis_at
         self._sign_on = None if sign_on is None else ProviderPages(sign_on)
+        self._is_elsewhere = is_elsewhere
         self._static = StaticFiles()
         self._routes = RouteMap(pages.routes())
         self._renderers: dict[str, Renderer] = {}
@@ -216,7 +219,8 @@ class AdminPages(StreamingResource):
         exchange.redirect(exchange.base + (_local(signed_in.next) or "/"))
 
     def _providers(self) -> dict[str, Any]:
-        return {"providers": [] if self._sign_on is None else self._sign_on.providers()}
+        providers = [] if self._sign_on is None else self._sign_on.providers()
+        return {"providers": providers, "is_elsewhere": self._is_elsewhere}
 
     async def _end_former(self, exchange: PageExchange) -> None:
         """A browser has one session: who signs in again has another secret from then on, and the former is no good."""

@@ -30,6 +30,13 @@ class RemoteTests(BackendCases):
         self.assertEqual((action, details["origin"]), ("project.list", "admin-ui"))
         self.assertEqual((details["user_agent"], details["forwarded_user_agent"]), ("llmproxy-admin-ui", "a browser"))
 
+    def test_at_once(self) -> None:
+        """Several calls are asked at once, and answered in their order."""
+        api = self.api()
+        found = self.done(api.gather(api.ask("GET", "/projects"), api.ask("GET", "/tokens"), api.who()))
+        self.assertEqual((found[0].value, found[1].value, found[2].role), ([], [], "owner"))
+        api.done()
+
 
 del BackendCases
 

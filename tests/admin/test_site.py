@@ -5,6 +5,8 @@ from __future__ import annotations
 from twisted.web.resource import Resource
 
 from llmproxy.admin.headers import POLICY
+from llmproxy.admin.inprocess import InProcess
+from llmproxy.admin.site import AdminPages
 from llmproxy.core.failures import BURST
 from llmproxy.core.sessions import IDLE
 
@@ -23,6 +25,14 @@ class SignInTests(PagesTestCase):
         shown = self.send(shown, "/sign-in", token=MANAGEMENT_TOKEN, then=False)
         self.assertEqual((shown.status, shown.header("location")), (303, "/admin/projects?search=x"))
         self.assertIn("management_api", self.visit("/projects").text)
+
+    def test_elsewhere(self) -> None:
+        """Pages apart from the proxy say that they know tokens alone; its own do not."""
+        self.assertNotIn("apart from the proxy", self.visit("/sign-in").text)
+        self._root.putChild(b"admin", AdminPages(InProcess(self.resource()), self.clock.seconds, is_elsewhere=True))
+        for _ in "ab":
+            self.assertIn("apart from the proxy", self.visit("/sign-in").text)
+            self.assertIn("apart from the proxy", self.sign_in("wrong").text)
 
     def test_refused(self) -> None:
         """An empty token and a wrong one are explained; what was typed is not shown again."""

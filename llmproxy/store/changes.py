@@ -55,9 +55,19 @@ def note(connection: Connection, what: str, which: str, now: float) -> None:
 
     Last, because the counter is everybody's: who waits for it must hold nothing that its holder waits for.
     """
-    connection.execute(counters.update().where(counters.c.name == "changes").values(value=counters.c.value + 1))
-    number = connection.scalar(select(counters.c.value).where(counters.c.name == "changes"))
-    connection.execute(changes.insert().values(id=number, what=what, which=which, made_at=now))
+    note_all(connection, what, [which], now)
+
+
+def note_all(connection: Connection, what: str, which: Sequence[str], now: float) -> None:
+    """Write down the changes of several, at least one, likewise."""
+    more = counters.c.value + len(which)
+    connection.execute(counters.update().where(counters.c.name == "changes").values(value=more))
+    last = connection.scalar(select(counters.c.value).where(counters.c.name == "changes")) or 0
+    rows = [
+        {"id": number, "what": what, "which": each, "made_at": now}
+        for number, each in enumerate(which, last - len(which) + 1)
+    ]
+    connection.execute(changes.insert(), rows)
     connection.execute(delete(changes).where(changes.c.made_at < now - KEPT_FOR))
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_notify(CHANNEL, "")))

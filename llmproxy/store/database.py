@@ -22,7 +22,7 @@ from ..errors import ConfigError, OutcomeUnknown, Unavailable
 from ..interfaces import IHealthCheck
 from .admins import AdminStore
 from .backend import BUSY_TIMEOUT, is_conflict
-from .changes import note
+from .changes import note, note_all
 from .idempotency import IdempotencyStore
 from .keyrotation import verify_keys
 from .listener import Listener, NoListener
@@ -319,8 +319,9 @@ class Database:
             with patient as engine, engine.begin() as connection:
                 self._tell_of_later(migrate(connection))
                 verify_keys(connection, self._keys)
-                for project_id in self._project_keys.bind(connection):
-                    self.note(connection, "project", project_id)
+                bound = self._project_keys.bind(connection)
+                if bound and self._location.is_shared:
+                    note_all(connection, "project", bound, self._clock.seconds())
             self._presence.remember()
         except OSError as error:
             raise ConfigError(f"{label}: cannot open: {error.strerror or error}") from error

@@ -100,31 +100,38 @@ class ProjectKeys:
             return []
         columns = (projects.c.id, projects.c.name, projects.c.api_key)
         rows = connection.execute(select(*columns).where(projects.c.api_key_for.is_(None))).all()
-        return [row.id for row in rows if self._bind(connection, row, self._binding)]
+        bound: list[str] = []
+        # A statement or two for many: a database can have a hundred thousand.
+        for start in range(0, len(rows), _MOST_IDS):
+            bound += self._bind(connection, rows[start : start + _MOST_IDS], self._binding)
+        return bound
 
-    def _bind(self, connection: Connection, row: Any, binding: Binding) -> bool:
-        try:
-            key = self._keys.open(row.api_key, place(row.id))
-        except Undecipherable:
-            # Said when it is read; whose it is can be seen when it opens again.
-            return False
-        api = binding.api_for(key)
-        taken = (project_keys.c.project_id == row.id) & (project_keys.c.api == api)
-        if connection.execute(select(project_keys.c.api).where(taken)).first() is not None:
-            # Somebody has said since which keys this API gets.
-            api = ""
-        unbound = (projects.c.id == row.id) & projects.c.api_key_for.is_(None)
-        bound = connection.execute(projects.update().where(unbound).values(api_key_for=api)).rowcount
-        if bound and key and not binding.api_for(key):
-            self._log.warn(
-                "project {name} ({project}): its key looks like one of {provider}, and no API leads there, so that it "
-                "is sent to none. If it is for {api}, type: llmproxy project set-key {project} {api}",
-                name=repr(row.name),
-                project=row.id,
-                provider=provider_of_key(key),
-                api=binding.default_api,
-            )
-        return bool(bound)
+    def _bind(self, connection: Connection, rows: Sequence[Any], binding: Binding) -> list[str]:
+        wanted = project_keys.c.project_id.in_([row.id for row in rows])
+        taken = {(each.project_id, each.api) for each in connection.execute(select(*_TAKEN).where(wanted))}
+        by_api: dict[str, list[str]] = {}
+        for row in rows:
+            try:
+                key = self._keys.open(row.api_key, place(row.id))
+            except Undecipherable:
+                # Said when it is read; whose it is can be seen when it opens again.
+                continue
+            api = binding.api_for(key)
+            if key and not api:
+                self._log.warn(
+                    "project {name} ({project}): its key looks like one of {provider}, and no API leads there, so that "
+                    "it is sent to none. If it is for {api}, type: llmproxy project set-key {project} {api}",
+                    name=repr(row.name),
+                    project=row.id,
+                    provider=provider_of_key(key),
+                    api=binding.default_api,
+                )
+            # Somebody may have said since which keys this API gets.
+            by_api.setdefault("" if (row.id, api) in taken else api, []).append(row.id)
+        for api, ids in by_api.items():
+            unbound = projects.c.id.in_(ids) & projects.c.api_key_for.is_(None)
+            connection.execute(projects.update().where(unbound).values(api_key_for=api))
+        return [each for ids in by_api.values() for each in ids]
 
     def _slot(self, connection: Connection, project_id: str, api: str) -> str | None:
         """The API that the key in the row itself is for; one that is for none makes room for the default API's."""
@@ -164,6 +171,7 @@ def _place(project_id: str, api: str) -> str:
 
 
 _MOST_IDS = 500
+_TAKEN = (project_keys.c.project_id, project_keys.c.api)
 _OTHER = ("project_id", "api", "position", "api_key")
 
 

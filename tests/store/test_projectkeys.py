@@ -53,3 +53,36 @@ class StartTests(SynchronousTestCase):
         self.assertEqual((self.keys(claude), self.noted), ({"claude": ("sk-ant-x",)}, [("project", "p")]))
         other = Binding("groq", (("groq", "groq"), ("anthropic", "anthropic")))
         self.assertEqual((self.keys(other), self.noted), ({"claude": ("sk-ant-x",)}, [("project", "p")]))
+
+    def test_many(self) -> None:
+        """However many there are, it takes a few statements for hundreds; who has keys for an API keeps those."""
+        database = opened(self, self.path, key=None, binding=None)
+        row = "INSERT INTO projects (id, name, api_key, created_at, updated_at) VALUES (:id, :id, :key, 1, 1)"
+        kinds = ("sk-proj-x", "sk-ant-x", "")
+        rows = [{"id": f"m{number:04}", "key": kinds[number % 3]} for number in range(1200)]
+        held = "INSERT INTO project_keys (project_id, api, position, api_key) VALUES ('m0001', 'claude', 0, 'mine')"
+        self.successResultOf(database.run(lambda connection: connection.execute(text(row), rows)))
+        self.successResultOf(database.run(lambda connection: connection.execute(text(held))))
+        self.successResultOf(database.close())
+        claude = Binding("openai", (("openai", "openai"), ("claude", "anthropic")))
+        self.keys(None)
+        database = opened(self, self.path, key=None, binding=claude)
+        self.assertLess(database.statements, 80)
+        for project_id, keys in (
+            ("m0000", {"openai": ("sk-proj-x",)}),
+            ("m0001", {"claude": ("mine",)}),
+            ("m1198", {"claude": ("sk-ant-x",)}),
+            ("m1199", {}),
+        ):
+            found = self.successResultOf(database.projects.get(project_id))
+            assert found is not None
+            self.assertEqual(found.api_keys, keys, project_id)
+        noted = database.read(
+            lambda connection: connection.execute(text("SELECT id, which FROM changes ORDER BY id")).all()
+        )
+        numbers, names = zip(*self.successResultOf(noted), strict=True)
+        self.assertEqual(numbers, tuple(range(1, 1202)))
+        self.assertEqual(sorted(names), [f"m{number:04}" for number in range(1200)] + ["p"])
+        self.successResultOf(database.close())
+        self.keys(claude)
+        self.assertEqual(len(self.noted), 1201)

@@ -75,7 +75,7 @@ class AuditPagesTests(AuditTestCase):
             page = self.signed_in(script=script)
             self.listed(page, f"token_id={self.token}&action=token.revoke")
             self.go(page, "/audit")
-            self.assertEqual(page.locator("text=Clear").count(), 0, script)
+            self.assertFalse(page.is_visible("text=Clear"), script)
             page.fill("#search", "TOKEN.revoke")
             page.click("main button >> text=Search")
             page.wait_for_url(lambda url: "search=TOKEN.revoke" in url)

@@ -174,6 +174,8 @@ async def settled(service: Any, upstream: Upstream) -> None:
         ):
             # Twisted keeps with a connection how it ended.
             upstream.wires.clear()
+            # Heads are remembered for a minute.
+            service.proxy.foundation.forget()
             return
         await deferLater(reactor, 0.01)
     raise AssertionError("something does not end")

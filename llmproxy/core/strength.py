@@ -31,7 +31,8 @@ def bits_at_most(secret: str) -> float:
     Characters that repeat what stands before them, count on from it (C{abc}, C{321}), or are part of a word that
     such secrets are often made of, add nothing.
     """
-    rest = _unrepeated(_WORDS.sub("a", secret))
+    # Words may stand across the places where it begins anew: they are looked for in what is repeated.
+    rest = _unrepeated(_WORDS.sub("a", _unrepeated(secret)))
     count = sum(not _follows(rest, at) for at in range(len(rest)))
     return count * log2(_alphabet(secret)) if secret else 0.0
 
@@ -57,10 +58,10 @@ def _alphabet(secret: str) -> int:
 
 
 def _unrepeated(text: str) -> str:
-    """The part that a text is a repetition of."""
+    """The part that a text is a repetition of, the last time perhaps not to its end; it is none itself."""
     for size in range(1, len(text) // 2 + 1):
         if (text[:size] * (len(text) // size + 1))[: len(text)] == text:
-            return text[:size]
+            return _unrepeated(text[:size])
     return text
 
 

@@ -90,7 +90,7 @@ class ProjectTests(CommandTestCase):
         rotated = self.invoke("project", "rotate-key", project, "--api", "gemini", "--api-key", "-", input="AIza-3")
         self.assertEqual((rotated.exit_code, self.keys(project)["gemini"]), (0, ("AIza-3",)))
         wrong = self.invoke("project", "set-key", project, "opnai", "--api-key-file", one)
-        self.assertIn("unknown API 'opnai' (known: anthropic, gemini, openai)", wrong.stderr)
+        self.assertIn("unknown API 'opnai' (known: anthropic, azure, gemini, openai)", wrong.stderr)
         self.assertEqual(self.invoke("project", "set-key", project, "gemini").exit_code, 1)
 
     def test_create_without_a_key(self) -> None:

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from llmproxy.core.strength import ENOUGH_BITS, bits_at_most, weakness
+from llmproxy.core.strength import bits_at_most, weakness
+
+from ..tables import row
 
 WEAK = [
     "abc",
@@ -48,11 +50,18 @@ class StrengthTests(SynchronousTestCase):
         """What was drawn at random is not complained of."""
         self.assertEqual([secret for secret in STRONG if weakness("X", secret)], [])
 
+    def test_repetitions(self) -> None:
+        """Whatever is repeated, and where words then stand: across an end and a beginning, or after half of it."""
+        rows = ("ey!qz7Hw#k", "ab" * 10 + "a", "rootpro", "K9-x", "t3st-t3st-t")
+        for secret in rows:
+            for times in (2, 3, 5):
+                with row(self, secret, times):
+                    self.assertLessEqual(bits_at_most(secret * times), bits_at_most(secret))
+
     @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=40), st.integers(2, 5))
     def test_repeating_adds_nothing(self, secret: str, times: int) -> None:
-        """A weak secret written several times stays weak."""
-        if bits_at_most(secret) < ENOUGH_BITS / 2:
-            self.assertLess(bits_at_most(secret * times), ENOUGH_BITS)
+        """A secret written several times is no stronger."""
+        self.assertLessEqual(bits_at_most(secret * times), bits_at_most(secret))
 
     def test_empty(self) -> None:
         self.assertEqual(bits_at_most(""), 0.0)

@@ -44,6 +44,19 @@ class Screen(Terminal):
         self.seen, self._unread = self.seen + self._unread, ""
         return found
 
+    def press(self, key: str, words: str, seconds: float = PATIENCE) -> None:
+        """Press a key until C{words} are drawn: what has just appeared takes none yet."""
+        end = time.monotonic() + seconds
+        while self._read(1.0) and time.monotonic() < end:
+            pass
+        self.seen, self._unread = self.seen + self._unread, ""
+        self.type(key)
+        while _shown(words) not in _shown(self._unread):
+            if time.monotonic() > end:
+                raise AssertionError(f"{words!r} never came: {_shown(self.seen + self._unread)[-3000:]}")
+            if not self._read(5.0):
+                self.type(key)
+
     def signed_in(self, seconds: float = PATIENCE) -> None:
         """
         Press Enter until the program goes on: it takes no key in the moment in which it says that it is connected.
@@ -92,8 +105,7 @@ class ClaudeLoginTestCase(SignInTestCase):
         self.assertIn(f"{self.address}/anthropic", screen.until("Press Enter to connect"))
         screen.type(_ENTER)
         screen.until("No, go back")
-        screen.type(_UP)
-        screen.until("❯")
+        screen.press(_UP, "❯")
         screen.type(_ENTER)
         found = re.search(r"([A-Z]{4}(?:-[A-Z]{4})+)", screen.until("Waiting for sign-in"))
         assert found is not None, "a code"

@@ -189,7 +189,9 @@ class _Served:
             chat = self.invoke("chat", "--no-stream", "--model", "demo", "hello", PROXY_TOKEN=token)
             self.assertEqual(chat.exit_code, 0, chat.output)
         asked = ("usage", "--by", "project,day,served_model")
-        said = until(lambda: self.said(*asked), lambda found: found["totals"]["requests"] == 6)
+        until(lambda: self.said(*asked), lambda found: found["totals"]["requests"] == 6)
+        # The forecast of that answer may have been read a moment before its rows were there.
+        said = self.said(*asked)
         (found,) = said["data"]
         self.assertEqual((found["project_name"], found["served_model"]), ("search", "demo"))
         cost = Decimal(2 * found["input_tokens"] + 3 * found["output_tokens"]) / 1_000_000

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -78,7 +80,15 @@ class Front:
         command = (found(self.program), *self.command(place))
         env = {**os.environ, "HOME": str(place.directory), "XDG_DATA_HOME": str(place.directory)}
         with open(place.directory / "said", "wb") as said:
-            return subprocess.Popen(command, cwd=place.directory, env=env, stdout=said, stderr=said)
+            return subprocess.Popen(
+                command, cwd=place.directory, env=env, stdout=said, stderr=said, start_new_session=True
+            )
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a server and the workers that it has, which outlive one that is killed."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 class Nginx(Front):

@@ -25,7 +25,7 @@ from llmproxy.core.websocket import PING, frame
 
 from ..tables import row
 from .certificates import Authority
-from .fronts import NAME, Apache, Caddy, Envoy, Front, HAProxy, Nginx, Place, Traefik, found
+from .fronts import NAME, Apache, Caddy, Envoy, Front, HAProxy, Nginx, Place, Traefik, end, found
 from .harness import ProxyTestCase, Wire, get
 from .processes import free_port
 
@@ -95,7 +95,7 @@ class FrontTests:
         place = Place(directory, free_port(), self.service.ports[0].getHost().port, cert, key)
         process = self.front.start(place)
         self.addCleanup(process.wait)  # type: ignore[attr-defined]
-        self.addCleanup(process.kill)  # type: ignore[attr-defined]
+        self.addCleanup(end, process)  # type: ignore[attr-defined]
         # The server has to have found the proxy.
         client = await self._connected(place, Path(authority.ca_file).read_bytes())
         client.send(named(request).replace(b"TOKEN", self.secret.encode()))

@@ -58,6 +58,9 @@ class Http2TestCase(ProxyTestCase):
     def make_upstream(self) -> Scripted:
         return Scripted()
 
+    def end_upstream(self) -> None:
+        self.process.kill()
+
     def start_upstream(self, key: str, cert: str) -> int:
         """Start what speaks HTTP/2; its port."""
         raise NotImplementedError
@@ -87,7 +90,7 @@ class Http2TestCase(ProxyTestCase):
 
     async def tearDown(self) -> None:  # type: ignore[override]
         await super().tearDown()
-        self.process.kill()
+        self.end_upstream()
         self.process.communicate()
 
     async def ask(self, api: bytes, request: bytes, seconds: float = 60.0) -> Answer:
@@ -323,8 +326,12 @@ class NginxTests(Http2TestCase):
         port = free_port()
         Path(directory, "nginx.conf").write_text(_CONF.format(port=port, cert=cert, key=key, ca=self.ca_file))
         command = [NGINX or "nginx", "-p", os.path.abspath(directory), "-c", "nginx.conf", "-e", "stderr"]
-        self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=directory)
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=directory)
         return port
+
+    def end_upstream(self) -> None:
+        # Killed, it would leave its workers behind.
+        self.process.terminate()
 
     async def test_load(self) -> None:
         """nginx says GOAWAY after ten requests of a connection: of two hundred, none is lost."""

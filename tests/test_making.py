@@ -54,6 +54,24 @@ class TotalsTests(SynchronousTestCase):
                 found = self.totals["main"](str(path), status)
             self.assertEqual(found, expected, number)
 
+    def test_faults(self) -> None:
+        """What failed is said again in trial's words, before the totals; what was skipped is not."""
+        line, end = "=" * 79, "-" * 79
+        texts = {
+            f"{line}\n[SKIPPED]\nwhy\n\na.b\n": [],
+            f"{line}\n[FAIL]\nTrace\n\nb.c\n": ["[FAIL]\nTrace\n\nb.c"],
+            f"{line}\n[ERROR]\nTrace\n\nd.e\nf.g\n": ["[ERROR]\nTrace\n\nd.e\nf.g"],
+        }
+        log = "".join(f"{text}{end}\nRan 1 tests in 1.0s\n\nPASSED (successes=1)\n" for text in texts)
+        expected = [fault for found in texts.values() for fault in found]
+        self.assertEqual(self.totals["faults"](log), expected)
+        path = Path(self.mktemp())
+        path.write_text(log)
+        with redirect_stdout(StringIO()) as said:
+            self.totals["main"](str(path), "1")
+        self.assertEqual(said.getvalue().splitlines()[-1], "3 passed, 1 failed, 0 skipped")
+        self.assertIn(expected[1], said.getvalue())
+
 
 class MakeTests(SynchronousTestCase):
     def commands(self, target: str) -> list[str]:

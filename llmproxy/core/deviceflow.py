@@ -30,6 +30,12 @@ Seconds after an old refresh token of a device was shown, in which a sign-in of 
 it: the program was refused, as somebody there has used a copy first. Later it was another session, which went on.
 """
 
+ASKING_FOR = 10.0
+"""
+Seconds for which one of the sessions of a device has its provider to itself. A provider that gives each refresh token
+for one use (RFC 9700 section 4.14.2) ends the sign-in of who shows one twice, as two at the same time would.
+"""
+
 KEPT_ENDED = 30 * 86_400.0
 """Seconds that is known of a device that has ended, for those who look after it."""
 
@@ -107,6 +113,7 @@ class Device:
     @ivar checked_at: when the provider said last that they are still who they were; C{None}: as they signed in.
     @ivar refreshed_from: the network (L{llmproxy.core.failures.network_of}) that its refresh token came from last.
     @ivar stale_at: when one was shown from there that had been used before; C{None} for never.
+    @ivar asking_until: until when nobody else asks the provider; C{None} while nobody does.
     """
 
     id: str
@@ -127,6 +134,7 @@ class Device:
     checked_at: float | None = None
     refreshed_from: str | None = None
     stale_at: float | None = None
+    asking_until: float | None = None
 
 
 Refreshing = Literal["good", "stale", "reuse", "over"]

@@ -29,8 +29,19 @@ class IDeviceStore(Interface):
         with the person.
         """
 
+    def claim(device: Device, until: float) -> Deferred[bool]:
+        """
+        Have the provider of a device's person to oneself for a while; C{False} if somebody else has, or has had since
+        C{device} was read, or it has ended.
+        """
+
+    def unclaim(device_id: str) -> Deferred[None]:
+        """The provider has said nothing: who comes next may ask."""
+
     def checked(device_id: str, provider_token: str | None, at: float) -> Deferred[None]:
-        """The provider has said that the person is still who they were, and is asked with this the next time."""
+        """
+        The provider has said that the person is still who they were, and is asked with this the next time, by anybody.
+        """
 
     def stale(device_id: str, at: float) -> Deferred[None]:
         """A refresh token of it was shown that had been used before, from where it was refreshed last."""

@@ -20,7 +20,7 @@ from ..core.devicecodes import (
     typed,
     user_code,
 )
-from ..core.deviceflow import MOST_WAITING, Device, Grant, Standing, is_open, refreshing, rotated
+from ..core.deviceflow import ASKING_FOR, MOST_WAITING, Device, Grant, Standing, is_open, refreshing, rotated
 from ..core.failures import network_of
 from ..core.oautherrors import OAuthRefusal
 from ..core.tokens import DEVICE
@@ -247,30 +247,46 @@ class DeviceRules:
 
         @raise OAuthRefusal: they are not, or nobody knows for too long.
         """
-        device = None if self._providers is None else await self._store.by_selector(shown.selector_hash)
-        now = self._state.seconds()
-        if device is None or self._providers is None:
+        found = None if self._providers is None else await self._standing(shown, self._providers)
+        if self._providers is None or found is None or found[2] == "known":
             return
-        if refreshing(device, is_same(device.secret_hash, shown.secret_hash), now) != "good":
+        device, person, _ = found
+        if not await self._store.claim(device, self._state.seconds() + ASKING_FOR):
+            # Another session asks, or has just done so.
+            found = await self._standing(shown, self._providers)
+            if found is not None and found[2] == "overdue":
+                words = "the identity provider is being asked: try again"
+                raise OAuthRefusal("temporarily_unavailable", words, 503, 2)
             return
+        await self._ask(self._providers, device, person)
+
+    async def _standing(self, shown: RefreshToken, providers: AsksAgain) -> tuple[Device, Person, Standing] | None:
+        """Of a refresh token that is good whose it is, and whether it is time to ask; C{None} of another one."""
+        device = await self._store.by_selector(shown.selector_hash)
+        if device is None:
+            return None
+        if refreshing(device, is_same(device.secret_hash, shown.secret_hash), self._state.seconds()) != "good":
+            return None
         try:
             person = await self._people.get(device.person_id)
         except NotFound:
             raise over() from None
-        time = self._providers.standing(device, person)
-        if time == "known":
-            return
+        return device, person, providers.standing(device, person)
+
+    async def _ask(self, providers: AsksAgain, device: Device, person: Person) -> None:
+        now = self._state.seconds()
         try:
-            kept = await self._providers.ask(device, person)
+            kept = await providers.ask(device, person)
         except SignInOver:
             await self._state.alone(lambda: self._end(device.id, "provider"))
             raise over() from None
         except ProviderUnavailable as error:
-            if time == "overdue":
+            await self._store.unclaim(device.id)
+            if providers.standing(device, person) == "overdue":
                 words = "the identity provider does not answer: try again later"
                 raise OAuthRefusal("temporarily_unavailable", words, 503, 60) from error
-            return
-        await self._store.checked(device.id, kept, now)
+        else:
+            await self._store.checked(device.id, kept, now)
 
     async def _refresh(self, shown: RefreshToken, network: str) -> Issued:
         device = await self._store.by_selector(shown.selector_hash)

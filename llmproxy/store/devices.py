@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import fields
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 from twisted.internet.defer import Deferred
@@ -83,9 +83,20 @@ class DeviceStore:
         kept = {"person_id": person_id, "provider_token": provider_token}
         return self._changed(device_grants.update().where(which).values(kept))
 
+    def claim(self, device: Device, until: float) -> Deferred[bool]:
+        free = or_(devices.c.asking_until.is_(None), devices.c.asking_until <= self._seconds())
+        same = devices.c.checked_at.is_(None) if device.checked_at is None else devices.c.checked_at == device.checked_at
+        which = and_(devices.c.id == device.id, devices.c.ended_at.is_(None), free, same)
+        claimed = devices.update().where(which).values(asking_until=until)
+        return self._database.run(lambda connection: bool(connection.execute(claimed).rowcount))
+
+    def unclaim(self, device_id: str) -> Deferred[None]:
+        return self._changed(devices.update().where(devices.c.id == device_id).values(asking_until=None))
+
     def checked(self, device_id: str, provider_token: str | None, at: float) -> Deferred[None]:
         which = and_(devices.c.id == device_id, devices.c.ended_at.is_(None))
-        return self._changed(devices.update().where(which).values(provider_token=provider_token, checked_at=at))
+        values = {"provider_token": provider_token, "checked_at": at, "asking_until": None}
+        return self._changed(devices.update().where(which).values(values))
 
     def stale(self, device_id: str, at: float) -> Deferred[None]:
         which = and_(devices.c.id == device_id, devices.c.ended_at.is_(None))

@@ -46,5 +46,6 @@ devices = Table(
     Column("checked_at", Moment),
     Column("refreshed_from", String(64)),
     Column("stale_at", Moment),
+    Column("asking_until", Moment),
 )
 """Programs that somebody has let in, each with the hash of its refresh token."""

@@ -16,7 +16,7 @@ from .moment import Moment as Moment
 from .peopletables import people as people
 from .tablemetadata import metadata as metadata
 
-HEAD = "0022"
+HEAD = "0023"
 """
 The revision that this program needs.
 

@@ -105,6 +105,30 @@ class DeviceStoreContract:
         assert self.done(self.store.by_user_code("code g6")) is None
         assert self.done(self.store.get("d7")).provider_token is None
 
+    def test_claim(self) -> None:
+        """One at a time, until it is over, or given back; not by who has read what is old; not of what has ended."""
+        self.let_in()
+        self.let_in("d2", "t2")
+        first, other = self.done(self.store.get("d1")), self.done(self.store.get("d2"))
+        assert self.done(self.store.claim(first, NOW + 10))
+        assert not self.done(self.store.claim(first, NOW + 10))
+        assert self.done(self.store.claim(other, NOW + 10))
+        self.clock.advance(9.9)
+        assert not self.done(self.store.claim(first, NOW + 20))
+        self.clock.advance(0.1)
+        assert self.done(self.store.claim(first, NOW + 20))
+        assert self.done(self.store.get("d1")).asking_until == NOW + 20
+        self.done(self.store.unclaim("d1"))
+        assert self.done(self.store.claim(first, NOW + 20))
+        self.done(self.store.checked("d1", "sealed", NOW + 10))
+        assert not self.done(self.store.claim(first, NOW + 20))
+        read = self.done(self.store.get("d1"))
+        assert self.done(self.store.claim(read, NOW + 20))
+        self.done(self.store.checked("d1", "sealed", NOW + 11))
+        assert not self.done(self.store.claim(read, NOW + 20))
+        self.done(self.store.end("d1", "revoked"))
+        assert not self.done(self.store.claim(self.done(self.store.get("d1")), NOW + 30))
+
     def test_stale(self) -> None:
         """
         A device of which an old refresh token was shown just now ends when the same program is let in at the same

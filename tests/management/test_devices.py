@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from llmproxy.config.agents import SignInConfig
 from llmproxy.core.devicecodes import read_refresh_token
-from llmproxy.core.deviceflow import Device
+from llmproxy.core.deviceflow import ASKING_FOR, Device
 from llmproxy.core.oautherrors import OAuthRefusal
 from llmproxy.core.people.grants import GrantRule, Match, grant_of
 from llmproxy.core.people.person import Person
@@ -27,17 +27,21 @@ from .world import RulesTestCase
 
 
 class Providers:
-    """@ivar fails: what asking ends with. @ivar asked: about whom."""
+    """@ivar fails: what asking ends with. @ivar asked: about whom. @ivar holding: answers one by one, where it is set."""
 
     def __init__(self, found: str, fails: Exception | None) -> None:
         self.found, self.fails = found, fails
         self.asked: list[str] = []
+        self.holding: list[Deferred[None]] | None = None
 
     def standing(self, device: Device, person: Person) -> Any:
         return self.found
 
     async def ask(self, device: Device, person: Person) -> str | None:
         self.asked.append(person.id)
+        if self.holding is not None:
+            self.holding.append(Deferred())
+            await self.holding[-1]
         if self.fails is not None:
             raise self.fails
         return "next"
@@ -173,6 +177,40 @@ class DeviceRulesTests(RulesTestCase):
             self.assertEqual(self.said(self.devices.refresh(second.refresh_token)), ("temporarily_unavailable", 503))
         self.providers.fails = None
         self.done(self.devices.refresh(second.refresh_token))
+
+    def test_asked_by_two(self) -> None:
+        """
+        Two sessions of one sign-in, at two machines perhaps: one asks at a time, as a provider may take two with the
+        same refresh token for a theft. The other one goes on, or comes again where nobody goes on without an answer.
+        """
+        first = self.asked_again()
+        self.providers.holding = []
+        waits = Deferred.fromCoroutine(self.devices.refresh(first.refresh_token, "203.0.113.7"))
+        second = self.done(self.devices.refresh(first.refresh_token, "203.0.113.7"))
+        self.assertEqual(self.providers.asked, [self.ann.id])
+        self.providers.holding[0].callback(None)
+        self.failureResultOf(waits, Stale)
+
+        self.providers.found = "overdue"
+        waits = Deferred.fromCoroutine(self.devices.refresh(second.refresh_token, "203.0.113.7"))
+        refused = Deferred.fromCoroutine(self.devices.refresh(second.refresh_token, "203.0.113.7"))
+        self.assertEqual(self.failureResultOf(refused, OAuthRefusal).value.retry_after, 2)
+        self.assertEqual(len(self.providers.asked), 2)
+        self.providers.holding[1].callback(None)
+        third = self.successResultOf(waits)
+        self.assertEqual(third.device.provider_token, "next")
+        self.assertEqual(len(self.providers.asked), 2)
+
+    def test_nobody_answers_who_asked(self) -> None:
+        """A machine that was killed as it asked keeps nobody from asking for more than a moment."""
+        first = self.asked_again(standing="overdue")
+        self.providers.holding = []
+        Deferred.fromCoroutine(self.devices.refresh(first.refresh_token))
+        self.assertEqual(self.said(self.devices.refresh(first.refresh_token)), ("temporarily_unavailable", 503))
+        self.clock.advance(ASKING_FOR)
+        self.providers.holding = None
+        self.done(self.devices.refresh(first.refresh_token))
+        self.assertEqual(len(self.providers.asked), 2)
 
     def test_counted(self) -> None:
         """What became of each refresh."""

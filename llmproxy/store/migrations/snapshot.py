@@ -1,7 +1,7 @@
 # ruff: noqa: E501
 """The schema that L{llmproxy.store.newdatabase} makes; written by C{python -m tests.store.snapshot}."""
 
-REVISION = "0022"
+REVISION = "0023"
 
 STATEMENTS = (
     """CREATE TABLE admins (
@@ -124,7 +124,7 @@ STATEMENTS = (
     used_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     ended_at BIGINT,
-    ended_because VARCHAR(16) NOT NULL, provider_token TEXT, checked_at BIGINT, refreshed_from VARCHAR(64), stale_at BIGINT,
+    ended_because VARCHAR(16) NOT NULL, provider_token TEXT, checked_at BIGINT, refreshed_from VARCHAR(64), stale_at BIGINT, asking_until BIGINT,
     PRIMARY KEY (id),
     CONSTRAINT uq_devices_selector_hash UNIQUE (selector_hash)
 )""",
@@ -405,7 +405,7 @@ STATEMENTS = (
     """CREATE INDEX ix_usage_series_token_id ON usage_series (token_id)""",
     """CREATE INDEX ix_writings_made_at ON writings (made_at)""",
     """CREATE UNIQUE INDEX uq_audit_events_chain_seq ON audit_events (chain, seq)""",
-    """INSERT INTO alembic_version VALUES ('0022')""",
+    """INSERT INTO alembic_version VALUES ('0023')""",
     """INSERT INTO counters VALUES ('changes', 0)""",
     """INSERT INTO settings VALUES ('schema.oldest', '0008')""",
 )

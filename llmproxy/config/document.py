@@ -101,17 +101,21 @@ class Item:
         return isinstance(self.node, yaml.SequenceNode)
 
     @property
+    def is_text(self) -> bool:
+        return isinstance(self.node, yaml.ScalarNode) and not self.is_null
+
+    @property
     def is_mapping(self) -> bool:
         return isinstance(self.node, yaml.MappingNode)
 
-    def text(self) -> str | None:
-        """Any scalar as it is written, with its variables replaced."""
-        if not self._has_kind(yaml.ScalarNode, "a text"):
+    def text(self, expected: str = "a text") -> str | None:
+        """Any scalar as it is written, with its variables replaced; of anything else it is noted what it should be."""
+        if not self._has_kind(yaml.ScalarNode, expected):
             return None
         return self._interpolate(self.node.value)
 
     def boolean(self) -> bool | None:
-        text = self.text()
+        text = self.text("true or false")
         if text is None:
             return None
         try:

@@ -12,6 +12,8 @@ from .units import parse_duration, parse_size
 NOTED: Any = object()
 """What a reader returns for a value that is wrong; why has been noted."""
 
+_NO_VALUE = "\0"
+
 Reader = Callable[[Item], Any]
 
 
@@ -19,7 +21,7 @@ def by(rule: Callable[[str], Any]) -> Reader:
     """A text that a rule makes a value of."""
 
     def read(item: Item) -> Any:
-        text = item.text()
+        text = item.text() if item.is_text else item.text(_expected(rule))
         if text is None:
             return NOTED
         try:
@@ -29,6 +31,17 @@ def by(rule: Callable[[str], Any]) -> Reader:
             return NOTED
 
     return read
+
+
+def _expected(rule: Callable[[str], Any]) -> str:
+    """In words, from what a rule says of a text that none takes: C{a duration such as 30s}; else C{a text}."""
+    try:
+        rule(_NO_VALUE)
+    except ValueError as error:
+        words, _, _ = str(error).partition(", got ")
+        if words.startswith("expected ") and repr(_NO_VALUE)[1:-1] not in words:
+            return words.removeprefix("expected ")
+    return "a text"
 
 
 def text_that(rule: Callable[[str], object]) -> Reader:

@@ -34,7 +34,7 @@ RIGHT: tuple[tuple[str, CaptureSettings | None], ...] = (
 
 WRONG = (
     ("maybe", "expected true or false"),
-    ("[email]", "expected a text, got a list"),
+    ("[email]", "expected true or false, got a list"),
     ("{request: 5MiB}", "at most 4MiB of a body can be captured"),
     ("{response: much}", "expected a size"),
     ("{sample: 1.5}", "expected a number from 0 to 1"),

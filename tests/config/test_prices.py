@@ -73,7 +73,7 @@ WRONG: tuple[tuple[str, str, str], ...] = (
     ("{input: 1e-6}", "prices[0].input", "expected an amount in USD"),
     ("{input: .nan}", "prices[0].input", "expected an amount in USD"),
     ("{input: $1}", "prices[0].input", "expected an amount in USD"),
-    ("{input: [1]}", "prices[0].input", "expected a text"),
+    ("{input: [1]}", "prices[0].input", "expected an amount in USD, such as 0.15 (for a million tokens), got a list"),
     ("{inptu: 1}", "prices[0].inptu", "did you mean 'input'?"),
     ("{cached_input: 1}", "prices[0]", "give input too"),
     ("{api: openai}", "prices[0]", "says no price"),

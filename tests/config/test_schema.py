@@ -360,7 +360,9 @@ apis:
         """A list where a text should be, and so on, is told as such."""
         table = {
             "timeouts: 30s": "apis.a.timeouts: expected a mapping of keys to values, got '30s'",
-            "timeouts: {connect: [1]}": "apis.a.timeouts.connect: expected a text, got a list",
+            "timeouts: {connect: [1]}": "apis.a.timeouts.connect: expected a duration such as 30s, got a list",
+            "connection: {http2: [h2]}": "apis.a.connection.http2: expected true or false, got a list",
+            "connection: {http2: {on: 1}}": "apis.a.connection.http2: expected true or false, got a mapping",
             "allowed_origins: https://a": "apis.a.allowed_origins: expected a list, got 'https://a'",
             "param_whitelist: [model]": "apis.a.param_whitelist: expected a mapping of keys to values, got a list",
             "param_whitelist: {model: []}": "expected at least one pattern",

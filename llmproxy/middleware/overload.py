@@ -59,8 +59,11 @@ class Overloading:
 
     def _refusal(self) -> Overloaded:
         places = self.places
+        running, waiting = places.running, places.waiting
+        runs = f"{running} {'exchange runs' if running == 1 else 'exchanges run'}"
+        waits = f"{waiting} {'waits' if waiting == 1 else 'wait'}"
         return Overloaded(
-            f"{places.running} exchanges run and {places.waiting} wait (usage_limits: overload)",
+            f"{runs} and {waits} (usage_limits: overload)",
             retry_after=max(1, round(self._wait)),
         )
 

@@ -85,7 +85,9 @@ class DeviceStore:
 
     def claim(self, device: Device, until: float) -> Deferred[bool]:
         free = or_(devices.c.asking_until.is_(None), devices.c.asking_until <= self._seconds())
-        same = devices.c.checked_at.is_(None) if device.checked_at is None else devices.c.checked_at == device.checked_at
+        same = (
+            devices.c.checked_at.is_(None) if device.checked_at is None else devices.c.checked_at == device.checked_at
+        )
         which = and_(devices.c.id == device.id, devices.c.ended_at.is_(None), free, same)
         claimed = devices.update().where(which).values(asking_until=until)
         return self._database.run(lambda connection: bool(connection.execute(claimed).rowcount))

@@ -136,17 +136,17 @@ class Connector:
         """What makes the protocol of a connection."""
         poller, limit = self._poller, self._settings.max_response_head
 
-        def first(owner: Owner) -> Connection:
+        def http1(owner: Owner) -> Connection:
             return Connection(owner, poller=poller, tls=tls, head_limit=limit)
 
         if tls is None or not site.address.http2:
-            return lambda: first(site)
+            return lambda: http1(site)
         from .http2.connection import SharedConnection
         from .http2.negotiation import Negotiation
 
         shared: Any = site
         return lambda: Negotiation(
-            lambda: first(shared.first), lambda: SharedConnection(shared, tls=tls, head_limit=limit), poller
+            lambda: http1(shared.http1), lambda: SharedConnection(shared, tls=tls, head_limit=limit), poller
         )
 
     def _endpoint(self, host: str, port: int) -> IStreamClientEndpoint:

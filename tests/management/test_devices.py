@@ -27,7 +27,7 @@ from .world import RulesTestCase
 
 
 class Providers:
-    """@ivar fails: what asking ends with. @ivar asked: about whom. @ivar holding: answers one by one, where it is set."""
+    """@ivar fails: what asking ends with. @ivar asked: about whom. @ivar holding: one by one, where it is set."""
 
     def __init__(self, found: str, fails: Exception | None) -> None:
         self.found, self.fails = found, fails

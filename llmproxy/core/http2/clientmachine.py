@@ -11,9 +11,8 @@ from .events import (
     ServerLeaving,
     StreamReset,
     StreamsAllowed,
-    TrailersReceived,
 )
-from .frames import PREFACE, ErrorCode, StreamFault, protocol_error, wrong_size
+from .frames import PREFACE, ErrorCode, StreamFault, protocol_error
 from .side import Side
 from .streams import Stream
 
@@ -65,6 +64,9 @@ class ClientMachine(Side):
     @ivar most_streams: how many may be open at once.
     @ivar has_taken: the server has said which stream is its last one, and that is one of ours.
     """
+
+    _reset_costs = 0
+    """Each costs a request of ours: there are no more than we want."""
 
     def __init__(self, head_limit: int) -> None:
         super().__init__(_LARGEST_SECTION * head_limit, b"", MOST_STREAMS * ROOM, sections.encode_request)
@@ -165,32 +167,12 @@ class ClientMachine(Side):
             self._ended_by_peer(stream, known)
         self._events.append(ResponseReceived(stream, status, regular, length, bodiless, ended))
 
-    def _trailers(self, stream: int, known: Response, fields: Fields, ended: bool) -> None:
-        if not ended:
-            raise sections.Malformed("trailers must end the stream")
-        sections.check_trailers(fields)
-        if known.expected:
-            raise sections.Malformed("content is shorter than Content-Length")
-        self._ended_by_peer(stream, known)
-        self._events.append(TrailersReceived(stream, fields))
-
     def _data_of_response(self, stream: int, flags: int, payload: bytes) -> None:
         known = self._streams.open.get(stream)
         if known is not None and not known.headed and not known.remote_ended:
             # RFC 9113 section 8.1: content before its head. It counts for the window all the same.
             known.expected = -1
         self._data(stream, flags, payload)
-
-    def _rst_stream(self, stream: int, flags: int, payload: bytes) -> None:
-        if len(payload) != 4:
-            raise wrong_size("RST_STREAM")
-        self._streams.check_begun(stream, "RST_STREAM")
-        if stream not in self._streams.open:
-            self._allowance.spend(allowance.EMPTY)
-            return
-        # Each costs a request of ours: there are no more than we want.
-        self._streams.reset_by_peer(stream)
-        self._events.append(StreamReset(stream, int.from_bytes(payload, "big"), "", by_peer=True))
 
     def _setting(self, name: int, value: int) -> None:
         if name == wire.ENABLE_PUSH and value:
@@ -201,33 +183,24 @@ class ClientMachine(Side):
         else:
             super()._setting(name, value)
 
-    def _push_promise(self, stream: int, flags: int, payload: bytes) -> None:
-        raise protocol_error("PUSH_PROMISE, which we do not take")
-
-    def _goaway(self, stream: int, flags: int, payload: bytes) -> None:
-        self._allowance.spend(allowance.SETTING)
-        if stream:
-            raise protocol_error("GOAWAY of a stream")
-        if len(payload) < 8:
-            raise wrong_size("GOAWAY")
+    def _peer_leaves(self, last: int, code: int) -> None:
         self._leaving = True
-        last = wire.number(payload)
         self.has_taken = last > 0
         # RFC 9113 section 6.8: nobody has looked at these, and they can be sent again.
         for later in [each for each in self._streams.open if each > last]:
             self._streams.reset(later)
             self._events.append(StreamReset(later, ErrorCode.REFUSED_STREAM, "", by_peer=True))
-        self._events.append(ServerLeaving(int.from_bytes(payload[4:8], "big")))
+        self._events.append(ServerLeaving(code))
 
     _receivers = (
         _data_of_response,
         Side._headers,
         Side._priority,
-        _rst_stream,
+        Side._rst_stream,
         Side._settings,
-        _push_promise,
+        Side._push_promise,
         Side._ping,
-        _goaway,
+        Side._goaway,
         Side._window_update,
         Side._continuation,
     )

@@ -11,8 +11,8 @@ from __future__ import annotations
 from ...message import Fields
 from . import allowance, sections
 from . import frames as wire
-from .events import ClientLeaving, RequestReceived, StreamReset, TrailersReceived
-from .frames import PREFACE, ErrorCode, StreamFault, protocol_error, wrong_size
+from .events import ClientLeaving, RequestReceived
+from .frames import PREFACE, ErrorCode, StreamFault
 from .side import Side
 from .streams import Stream
 
@@ -28,6 +28,8 @@ upstream is slow must not use up the window of the others.
 
 class ServerMachine(Side):
     """See L{llmproxy.core.http2.events.StateMachine} and L{Side}."""
+
+    _reset_costs = allowance.RESET
 
     def __init__(self, head_limit: int) -> None:
         super().__init__(head_limit, PREFACE, _RECEIVE_WINDOW, sections.encode)
@@ -59,6 +61,7 @@ class ServerMachine(Side):
         known = self._streams.open.get(stream)
         try:
             if known is not None:
+                known.check_open(stream)
                 self._trailers(stream, known, fields, ended)
             elif stream <= self._streams.highest:
                 self._streams.check_closed(stream, "HEADERS")
@@ -85,45 +88,18 @@ class ServerMachine(Side):
             self._ended_by_peer(stream, known)
         self._events.append(RequestReceived(stream, fields, ended))
 
-    def _trailers(self, stream: int, known: Stream, fields: Fields, ended: bool) -> None:
-        known.check_open(stream)
-        if not ended:
-            raise sections.Malformed("trailers must end the stream")
-        sections.check_trailers(fields)
-        if known.expected:
-            raise sections.Malformed("content is shorter than Content-Length")
-        self._ended_by_peer(stream, known)
-        self._events.append(TrailersReceived(stream, fields))
-
-    def _rst_stream(self, stream: int, flags: int, payload: bytes) -> None:
-        if len(payload) != 4:
-            raise wrong_size("RST_STREAM")
-        self._streams.check_begun(stream, "RST_STREAM")
-        self._allowance.spend(allowance.RESET if stream in self._streams.open else allowance.EMPTY)
-        if stream in self._streams.open:
-            self._streams.reset_by_peer(stream)
-            self._events.append(StreamReset(stream, int.from_bytes(payload, "big"), "", by_peer=True))
-
-    def _push_promise(self, stream: int, flags: int, payload: bytes) -> None:
-        raise protocol_error("PUSH_PROMISE of a client")
-
-    def _goaway(self, stream: int, flags: int, payload: bytes) -> None:
-        self._allowance.spend(allowance.SETTING)
-        if stream:
-            raise protocol_error("GOAWAY of a stream")
-        if len(payload) < 8:
-            raise wrong_size("GOAWAY")
-        self._events.append(ClientLeaving(int.from_bytes(payload[4:8], "big")))
+    def _peer_leaves(self, last: int, code: int) -> None:
+        self._events.append(ClientLeaving(code))
 
     _receivers = (
         Side._data,
         Side._headers,
         Side._priority,
-        _rst_stream,
+        Side._rst_stream,
         Side._settings,
-        _push_promise,
+        Side._push_promise,
         Side._ping,
-        _goaway,
+        Side._goaway,
         Side._window_update,
         Side._continuation,
     )

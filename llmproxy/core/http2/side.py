@@ -11,7 +11,7 @@ from ...message import Fields
 from . import allowance, sections
 from . import frames as wire
 from .allowance import Allowance
-from .events import ConnectionFailed, DataReceived, Event, StreamReset, WindowOpened
+from .events import ConnectionFailed, DataReceived, Event, StreamReset, TrailersReceived, WindowOpened
 from .framereader import FieldBlock, FrameReader
 from .frames import ConnectionFault, ErrorCode, StreamFault, protocol_error, wrong_size
 from .streams import ReceiveWindow, Stream, Streams
@@ -23,6 +23,7 @@ class Side:
     matter of those who inherit from it.
 
     @cvar _receivers: by the type of a frame.
+    @cvar _reset_costs: of the peer's allowance, for a stream that it resets.
     @ivar _streams: those of the client, which are all that there are: nobody pushes.
     @param head_limit: bytes of a field section, encoded or not, each field counted with 32 more (RFC 9113 section
         6.5.2).
@@ -32,6 +33,7 @@ class Side:
     """
 
     _receivers: ClassVar[tuple[Callable[[Any, int, int, bytes], None], ...]]
+    _reset_costs: ClassVar[int]
 
     def __init__(self, head_limit: int, preface: bytes, room: int, encode: Callable[[Fields], bytes]) -> None:
         self._encode = encode
@@ -193,6 +195,16 @@ class Side:
         """A whole field section has come."""
         raise NotImplementedError
 
+    def _trailers(self, stream: int, known: Stream, fields: Fields, ended: bool) -> None:
+        """The section that ends a message, after its content."""
+        if not ended:
+            raise sections.Malformed("trailers must end the stream")
+        sections.check_trailers(fields)
+        if known.expected:
+            raise sections.Malformed("content is shorter than Content-Length")
+        self._ended_by_peer(stream, known)
+        self._events.append(TrailersReceived(stream, fields))
+
     def _continuation(self, stream: int, flags: int, payload: bytes) -> None:
         block = self._block
         if block is None:
@@ -215,6 +227,17 @@ class Side:
             if stream not in self._streams.open:
                 raise fault
             raise StreamFault(stream, fault.code, fault.detail)
+
+    def _rst_stream(self, stream: int, flags: int, payload: bytes) -> None:
+        if len(payload) != 4:
+            raise wrong_size("RST_STREAM")
+        self._streams.check_begun(stream, "RST_STREAM")
+        if stream not in self._streams.open:
+            self._allowance.spend(allowance.EMPTY)
+            return
+        self._allowance.spend(self._reset_costs)
+        self._streams.reset_by_peer(stream)
+        self._events.append(StreamReset(stream, int.from_bytes(payload, "big"), "", by_peer=True))
 
     def _settings(self, stream: int, flags: int, payload: bytes) -> None:
         self._allowance.spend(allowance.SETTING)
@@ -248,6 +271,21 @@ class Side:
             raise wrong_size("PING")
         if not flags & wire.ACK:
             self._out.append(wire.frame(wire.PING, wire.ACK, 0, payload))
+
+    def _push_promise(self, stream: int, flags: int, payload: bytes) -> None:
+        raise protocol_error("PUSH_PROMISE, which nobody takes")
+
+    def _goaway(self, stream: int, flags: int, payload: bytes) -> None:
+        self._allowance.spend(allowance.SETTING)
+        if stream:
+            raise protocol_error("GOAWAY of a stream")
+        if len(payload) < 8:
+            raise wrong_size("GOAWAY")
+        self._peer_leaves(wire.number(payload), int.from_bytes(payload[4:8], "big"))
+
+    def _peer_leaves(self, last: int, code: int) -> None:
+        """It takes no streams after C{last}."""
+        raise NotImplementedError
 
     def _window_update(self, stream: int, flags: int, payload: bytes) -> None:
         self._allowance.spend(allowance.UPDATE)

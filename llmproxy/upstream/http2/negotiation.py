@@ -23,13 +23,13 @@ HTTP2 = b"h2"
 class Negotiation(protocol.Protocol):
     """
     @ivar ready: fires with the connection that can take a request; cancelling it closes what is open.
-    @param first: makes a connection of HTTP/1.1.
-    @param second: makes one of HTTP/2.
+    @param http1: makes a connection of HTTP/1.1.
+    @param http2: makes one of HTTP/2.
     """
 
-    def __init__(self, first: Callable[[], Connection], second: Callable[[], SharedConnection], poller: Poller) -> None:
-        self._first = first
-        self._second = second
+    def __init__(self, http1: Callable[[], Connection], http2: Callable[[], SharedConnection], poller: Poller) -> None:
+        self._http1 = http1
+        self._http2 = http2
         self._poller = poller
         self.ready: Deferred[Any] = Deferred(lambda _: self._abort())
 
@@ -40,7 +40,7 @@ class Negotiation(protocol.Protocol):
         if self.ready.called:
             return
         transport: Any = self.transport
-        connection: Any = self._second() if transport.negotiatedProtocol == HTTP2 else self._first()
+        connection: Any = self._http2() if transport.negotiatedProtocol == HTTP2 else self._http1()
         transport.wrappedProtocol = connection
         connection.makeConnection(transport)
         if IHandshakeListener.providedBy(connection):

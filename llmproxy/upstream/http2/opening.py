@@ -30,7 +30,7 @@ class Opener(Protocol):
     def opened(self, connection: SharedConnection, exchange: Exchange, /) -> None:
         """A new connection stands."""
 
-    def opened_first(self, connection: Connection, exchanges: list[Exchange], /) -> None:
+    def opened_http1(self, connection: Connection, exchanges: list[Exchange], /) -> None:
         """Upstream has chosen HTTP/1.1."""
 
     def not_opened(self) -> None:
@@ -109,7 +109,7 @@ class Opening:
     def _connected(self, connection: Any) -> None:
         if not isinstance(connection, SharedConnection):
             self._over()
-            self._site.opened_first(connection, self._take())
+            self._site.opened_http1(connection, self._take())
             return
         first = next(iter(self._exchanges), None)
         if first is None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..hostpool import Site
     from .connection import SharedConnection
 
-FIRST_FOR = 600.0
+HTTP1_FOR = 600.0
 """Seconds for which an upstream that has chosen HTTP/1.1 is not offered anything else."""
 
 MOST_REFUSALS = 10
@@ -48,20 +48,20 @@ class SharedSite:
     One origin and its HTTP/2 connections.
 
     @ivar address: where it is and how it is reached.
-    @ivar first: its connections of HTTP/1.1.
+    @ivar http1: its connections of HTTP/1.1.
     @ivar connections: those that stand, oldest first.
     @ivar opening: those that are being opened, or have not heard yet how many streams upstream takes.
     """
 
-    __slots__ = ("_first_until", "_pool", "_settings", "_waiting", "address", "connections", "first", "opening")
+    __slots__ = ("_http1_until", "_pool", "_settings", "_waiting", "address", "connections", "http1", "opening")
 
-    def __init__(self, pool: SharedPool, address: Address, first: Site) -> None:
+    def __init__(self, pool: SharedPool, address: Address, http1: Site) -> None:
         self._pool = pool
         self._settings = pool.settings
         self._waiting: deque[Exchange] = deque()
-        self._first_until = -math.inf
+        self._http1_until = -math.inf
         self.address = address
-        self.first = first
+        self.http1 = http1
         self.connections: dict[SharedConnection, None] = {}
         self.opening: dict[Opening, None] = {}
 
@@ -81,8 +81,8 @@ class SharedSite:
         now = pool.now()
         if pool.closed:
             exchange.fail(Failure(Draining("the proxy is shutting down")))
-        elif now < self._first_until:
-            self.first.submit(exchange)
+        elif now < self._http1_until:
+            self.http1.submit(exchange)
         elif not self._start(exchange, now):
             self._open_or_wait(exchange)
 
@@ -118,7 +118,7 @@ class SharedSite:
             exchange = self._waiting[0]
             now = self._pool.now()
             may_open = limit is None or self.open < limit or any(each.has_room for each in self.opening)
-            if now < self._first_until or may_open or any(each.takes(now) for each in self.connections):
+            if now < self._http1_until or may_open or any(each.takes(now) for each in self.connections):
                 self._waiting.popleft()
                 self.submit(exchange)
             else:
@@ -133,9 +133,9 @@ class SharedSite:
         while self._waiting:
             self._waiting.popleft().fail(reason)
 
-    def use_first(self) -> None:
+    def use_http1(self) -> None:
         """Upstream wants HTTP/1.1."""
-        self._first_until = self._pool.now() + FIRST_FOR
+        self._http1_until = self._pool.now() + HTTP1_FOR
 
     # -- called by the connections
 
@@ -170,7 +170,7 @@ class SharedSite:
         if not sent and exchange.sent is not None:
             exchange.sent.attempts -= 1
         if http1:
-            self.use_first()
+            self.use_http1()
         error = UpstreamReset(progress="answered" if answered else "sent" if sent else "unsent")
         # As over HTTP/1.1: upstream may have closed a kept connection as idle; a new one's fault is reported.
         again = exchange.refusals < MOST_LEFT if refused else connection.served > 0 and not exchange.retried
@@ -194,12 +194,12 @@ class SharedSite:
         self.connections[connection] = None
         connection.start(exchange)
 
-    def opened_first(self, connection: Connection, exchanges: list[Exchange]) -> None:
+    def opened_http1(self, connection: Connection, exchanges: list[Exchange]) -> None:
         """Upstream has chosen HTTP/1.1."""
-        self.use_first()
-        self.first.adopt(connection, exchanges[0])
+        self.use_http1()
+        self.http1.adopt(connection, exchanges[0])
         for exchange in exchanges[1:]:
-            self.first.submit(exchange)
+            self.http1.submit(exchange)
         self._serve()
 
     def not_opened(self) -> None:
@@ -224,11 +224,11 @@ class SharedPool:
         self._closing: Deferred[None] | None = None
         self._cutting: Deadline | None = None
 
-    def site(self, address: Address, first: Site) -> SharedSite:
+    def site(self, address: Address, http1: Site) -> SharedSite:
         """The one of C{address}."""
         site = self._sites.get(address)
         if site is None:
-            site = self._sites[address] = SharedSite(self, address, first)
+            site = self._sites[address] = SharedSite(self, address, http1)
         return site
 
     def after(self, seconds: float, call: Callable[[], None]) -> Deadline:

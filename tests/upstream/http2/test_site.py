@@ -6,7 +6,7 @@ from llmproxy.bodies import BytesBody
 from llmproxy.core.http2 import frames as wire
 from llmproxy.core.http2.frames import ErrorCode, frame
 from llmproxy.errors import Draining, UpstreamReset
-from llmproxy.upstream.http2.site import FIRST_FOR, MOST_REFUSALS
+from llmproxy.upstream.http2.site import HTTP1_FOR, MOST_REFUSALS
 
 from ..wire import EMPTY, Body, Reader
 from .wire import OK, Http2Wire, SiteTestCase
@@ -19,18 +19,18 @@ class FirstTests(SiteTestCase):
         """What waited goes over HTTP/1.1, a connection each; nothing else is offered for a while."""
         held = Http2Wire()
         asked = [held.ask() for _ in range(3)]
-        held.accept_first()
+        held.accept_http1()
         self.assertEqual([site.address.http2 for site, _ in held.waiting], [False, False])
-        held.accept_first()
-        held.accept_first()
-        heard = [socket.heard().partition(b"\r\n")[0] for socket in held.firsts]
+        held.accept_http1()
+        held.accept_http1()
+        heard = [socket.heard().partition(b"\r\n")[0] for socket in held.http1]
         self.assertEqual(heard, [b"GET / HTTP/1.1"] * 3)
-        for socket in held.firsts:
+        for socket in held.http1:
             socket.say(EMPTY)
         self.assertEqual(self.statuses(asked), [200] * 3)
         held.ask()
         self.assertEqual((held.waiting, held.client.pool.reused), ([], 1))
-        held.clock.advance(FIRST_FOR + 1)
+        held.clock.advance(HTTP1_FOR + 1)
         held.ask()
         self.assertEqual([site.address.http2 for site, _ in held.waiting], [True])
 
@@ -40,7 +40,7 @@ class FirstTests(SiteTestCase):
         upgrade = held.ask(upgrade=True)
         one = held.ask()
         self.assertEqual([site.address.http2 for site, _ in held.waiting], [False, True])
-        first, second = held.accept_first(), held.accept_first()
+        first, second = held.accept_http1(), held.accept_http1()
         self.assertTrue(second.closed)
         first.say(EMPTY)
         held.turn()
@@ -56,7 +56,7 @@ class FirstTests(SiteTestCase):
         upstream.hear()
         upstream.http.reset_stream(3, ErrorCode.HTTP_1_1_REQUIRED)
         upstream.flush()
-        socket = held.accept_first()
+        socket = held.accept_http1()
         self.assertTrue(socket.heard().endswith(b"\r\n\r\nx"))
         socket.say(EMPTY)
         self.assertEqual(self.successResultOf(asked).code, 200)
@@ -73,7 +73,7 @@ class FirstTests(SiteTestCase):
         for held in (one, two):
             held.send(b"GET", [(b"TE", b"trailers"), (b"X-A", b"1")])
         self.assertEqual(dict(one.accept().heads[1])[b"te"], b"trailers")
-        self.assertNotIn(b"TE", two.accept_first().heard())
+        self.assertNotIn(b"TE", two.accept_http1().heard())
 
 
 class RetryTests(SiteTestCase):

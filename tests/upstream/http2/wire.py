@@ -107,7 +107,7 @@ class Http2Wire:
         self.client.pool.connect = self._connect
         self.upstreams: list[Upstream] = []
         self.waiting: list[tuple[Any, Deferred[Any]]] = []
-        self.firsts: list[Socket] = []
+        self.http1: list[Socket] = []
 
     def _connect(self, site: Any) -> Deferred[Any]:
         connecting: Deferred[Any] = Deferred(lambda _: self.waiting.remove(next(w for w in self.waiting if w[1] is _)))
@@ -125,13 +125,13 @@ class Http2Wire:
             upstream.flush()
         return upstream
 
-    def accept_first(self) -> Socket:
+    def accept_http1(self) -> Socket:
         """Let it succeed, and upstream choose HTTP/1.1."""
         site, connecting = self.waiting.pop(0)
-        owner = getattr(site, "first", site)
+        owner = getattr(site, "http1", site)
         connection = Connection(owner, poller=self.poller)
         socket = Socket(self.clock, connection)
-        self.firsts.append(socket)
+        self.http1.append(socket)
         connecting.callback(connection)
         return socket
 

@@ -56,6 +56,7 @@ class ProviderConfig:
     @ivar label: what the button of the sign-in page calls it; C{""} is its name.
     @ivar issuer: exactly as the provider says it in C{iss}.
     @ivar client_secret: C{None} for a public client, which PKCE alone protects.
+    @ivar parameters: what a browser is sent to the provider with besides, such as C{access_type} of Google.
     @ivar audiences: access tokens of the provider that are for one of these are taken in the place of tokens; empty is
         none of them.
     @ivar clients: the programs whose access tokens are taken, by C{azp} or C{client_id}; empty is any.
@@ -74,6 +75,7 @@ class ProviderConfig:
     client_secret: str | None = field(default=None, repr=False)
     label: str = ""
     scopes: tuple[str, ...] = field(default=SCOPES, converter=_tuple)
+    parameters: Mapping[str, str] = field(factory=dict)
     audiences: tuple[str, ...] = field(default=(), converter=_tuple)
     clients: tuple[str, ...] = field(default=(), converter=_tuple)
     claims: ClaimsConfig = ClaimsConfig()

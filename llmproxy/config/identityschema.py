@@ -28,6 +28,16 @@ _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]{1,200}", re.ASCII)
 """RFC 6749 section 3.3."""
 
 
+_PARAMETER = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+"""RFC 6749 appendix A: what names a parameter."""
+
+OURS = frozenset(
+    "response_type response_mode client_id client_secret redirect_uri scope state nonce code_challenge"
+    " code_challenge_method request request_uri registration".split()
+)
+"""Parameters that would change what a sign-in is, or how its answer comes back."""
+
+
 def is_loopback(host: str) -> bool:
     """Whether it is this machine, which nobody on the way can change."""
     if host == "localhost":
@@ -114,6 +124,19 @@ def _claim_patterns(item: Item) -> Any:
     return {name: value for name, value in found.items() if value is not NOTED}
 
 
+def _parameters(item: Item) -> Any:
+    found: dict[str, str] = {}
+    for name, child in item.mapping().items():
+        value = by(said)(child)
+        if name in OURS:
+            child.problem("it is the proxy's own to say")
+        elif not _PARAMETER.fullmatch(name):
+            child.problem(f"expected the name of a parameter, such as prompt, got {name[:60]!r}")
+        elif value is not NOTED:
+            found[name] = value
+    return found
+
+
 def _secret(item: Item) -> Any:
     value = secret_value(item)
     return NOTED if value is None else value
@@ -128,6 +151,7 @@ PROVIDER_KEYS: dict[str, Reader] = {
     "client_secret": _secret,
     "label": by(said),
     "scopes": some(by(scope)),
+    "parameters": _parameters,
     "audiences": some(by(said)),
     "clients": some(by(said)),
     "claims": section(ClaimsConfig, CLAIM_KEYS),

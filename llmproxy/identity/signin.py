@@ -102,7 +102,8 @@ class BrowserSignIn:
             purpose=purpose,
         )
         config = found.config
-        url = authorization_url(metadata.authorization_endpoint, config.client_id, config.scopes, attempt)
+        endpoint = metadata.authorization_endpoint
+        url = authorization_url(endpoint, config.client_id, config.scopes, attempt, config.parameters)
         return Begun(url, self._sealed.seal(_ATTEMPT, attempt.values()))
 
     async def finish(

@@ -24,6 +24,7 @@ identity:
       client_id: llmproxy
       client_secret: ${OIDC_SECRET}
       scopes: [openid, groups]
+      parameters: {access_type: offline, prompt: select_account consent}
       audiences: llmproxy-api
       clients: [cli]
       claims: {person: oid, groups: realm_access.roles}
@@ -67,6 +68,7 @@ class IdentitySchemaTests(SynchronousTestCase):
         self.assertEqual(
             (corp.scopes, corp.audiences, corp.clients), (("openid", "groups"), ("llmproxy-api",), ("cli",))
         )
+        self.assertEqual(corp.parameters, {"access_type": "offline", "prompt": "select_account consent"})
         self.assertEqual(corp.claims, ClaimsConfig("oid", groups="realm_access.roles"))
         self.assertEqual((corp.algorithms, corp.clock_skew, corp.trust_email), (("RS256", "ES256"), 120.0, True))
         self.assertEqual((corp.check_every, corp.check_grace), (600.0, 0.0))
@@ -110,6 +112,10 @@ class IdentitySchemaTests(SynchronousTestCase):
             (f"identity: {{providers: [{ONE[:-1]}, clock_skew: 1h}}], {rule}}}", "up to 10m"),
             (f"identity: {{providers: [{ONE[:-1]}, check_every: often}}], {rule}}}", "often"),
             (f"identity: {{providers: [{ONE[:-1]}, scopes: [profile]}}], {rule}}}", "expected openid among them"),
+            (f"identity: {{providers: [{ONE[:-1]}, parameters: {{state: x}}}}], {rule}}}", "the proxy's own"),
+            (f"identity: {{providers: [{ONE[:-1]}, parameters: {{request_uri: x}}}}], {rule}}}", "the proxy's own"),
+            (f"identity: {{providers: [{ONE[:-1]}, parameters: {{'a b': x}}}}], {rule}}}", "such as prompt"),
+            (f"identity: {{providers: [{ONE[:-1]}, parameters: [prompt]}}], {rule}}}", "expected a mapping"),
             (f"identity: {{providers: [{ONE[:-1]}, ca_file: /not/there}}], {rule}}}", "there is none at"),
             (f"identity: {{providers: [{ONE[:-1]}, claims: {{perosn: a}}}}], {rule}}}", "did you mean 'person'"),
             (f"identity: {{providers: [{ONE}, {ONE}], {rule}}}", "another provider has the name 'a'"),

@@ -84,10 +84,17 @@ def begun(
     return Attempt(provider, redirect_uri, state, nonce, verifier, going, purpose, now + SIGN_IN_SECONDS)
 
 
-def authorization_url(endpoint: str, client_id: str, scopes: Sequence[str], attempt: Attempt) -> str:
-    """RFC 6749 section 4.1.1, RFC 7636 section 4.3 and OpenID Connect Core section 3.1.2.1."""
+def authorization_url(
+    endpoint: str, client_id: str, scopes: Sequence[str], attempt: Attempt, more: Mapping[str, str] | None = None
+) -> str:
+    """
+    RFC 6749 section 4.1.1, RFC 7636 section 4.3 and OpenID Connect Core section 3.1.2.1.
+
+    @param more: parameters besides, that this provider wants; none of them is in the place of these.
+    """
     challenge = urlsafe_b64encode(sha256(attempt.verifier.encode()).digest()).rstrip(b"=").decode()
     asked = {
+        **(more or {}),
         "response_type": "code",
         "client_id": client_id,
         "redirect_uri": attempt.redirect_uri,

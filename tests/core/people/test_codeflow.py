@@ -70,6 +70,14 @@ class CodeFlowTests(SynchronousTestCase):
         )
         self.assertNotIn(one.verifier, url)
 
+    def test_parameters(self) -> None:
+        """What a provider wants besides is said too, and never in the place of what makes it a sign-in."""
+        more = {"access_type": "offline", "prompt": "select_account consent", "state": "s", "scope": "x"}
+        one = attempt()
+        said = parse_qs(urlsplit(authorization_url("https://id/auth", "c", ("openid",), one, more)).query)
+        self.assertEqual((said["access_type"], said["prompt"]), (["offline"], ["select_account consent"]))
+        self.assertEqual((said["state"], said["scope"]), ([one.state], ["openid"]))
+
     def code(self, one: Attempt | None, said: dict[str, str], **changes: Any) -> str:
         values: dict[str, Any] = {
             "provider": "corp",

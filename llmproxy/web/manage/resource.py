@@ -83,12 +83,16 @@ def _check(routes: Sequence[Routes]) -> None:
 
 
 def _document(routes: Sequence[Routes]) -> Routes:
+    said: list[msgspec.Raw] = []
+
     async def show(call: Call) -> msgspec.Raw:
-        return said
+        if not said:
+            # No start waits for what hardly anybody asks for.
+            said.append(msgspec.Raw(msgspec.json.encode(document(*routes, own))))
+        return said[0]
 
     operation = Operation(
         show, answer=dict[str, Any], needs="document.read", action="document.read", summary="Show this document."
     )
     own: Routes = {"/openapi.json": {b"GET": operation}}
-    said = msgspec.Raw(msgspec.json.encode(document(*routes, own)))
     return own

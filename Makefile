@@ -9,7 +9,10 @@ TRIAL ?= -j2
 packages = $(filter-out tests/integration,$(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py)))
 modules = $(patsubst %.py,%,$(wildcard tests/test_*.py))
 
-.PHONY: run test lint unit integration docs reference boards dist sbom wheels clean
+# Modules with tests of properties, which have a fifth of their examples where somebody waits.
+properties = $(subst /,.,$(basename $(shell grep -rlE --include='test_*.py' '^from hypothesis |\bimport .*\bexamples\b' $(packages) $(addsuffix .py,$(modules)) | sort)))
+
+.PHONY: run test lint unit integration properties docs reference boards dist sbom wheels clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/llmproxy quickstart $(ARGS)
@@ -28,6 +31,10 @@ unit: $(VENV)/test.stamp
 # Starts proxies, databases, Redis and nginx itself, and skips what is not installed.
 integration: $(VENV)/test.stamp
 	$(BIN)/python -m twisted.trial tests.integration
+
+# Properties again, with all of their examples.
+properties: $(VENV)/test.stamp
+	LLMPROXY_EXAMPLES=$${LLMPROXY_EXAMPLES:-1} $(BIN)/python -m twisted.trial $(TRIAL) $(properties)
 
 # The site of the documents, with the API's own pages in it. Nothing is fetched, and a warning is an error.
 docs: $(VENV)/docs.stamp

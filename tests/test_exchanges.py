@@ -14,6 +14,7 @@ from llmproxy.core.websocket import CLOSE, PING, TEXT, FrameReader, close, frame
 from llmproxy.middleware.caching.body import TURN
 
 from .harness import KEY, SECRET, Exchange, Socket, a_request
+from .properties import examples
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 STREAM = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -435,7 +436,7 @@ class ExchangeTests(SynchronousTestCase):
         self.exchange.turn(1.0)
         self.assertEqual(self.exchange.clock.getDelayedCalls(), [])
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=examples(40), deadline=None)
     @given(st.data())
     def test_any_split(self, data: st.DataObject) -> None:
         """However the network cuts the bytes of both sides, the same bytes come out."""

@@ -7,7 +7,6 @@ opinion on what goes out: nobody may read other messages from it than those that
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from itertools import pairwise, takewhile
@@ -33,10 +32,11 @@ from .integration.vectors import (
     steps,
     upgrades,
 )
+from .properties import examples
 from .web.wire import Transport
 
-EXAMPLES = int(os.environ.get("LLMPROXY_FUZZ", "150"))
-"""How many of each; a night's worth is LLMPROXY_FUZZ=200000."""
+EXAMPLES = examples(150)
+"""How many of each; a night's worth is LLMPROXY_EXAMPLES=1000."""
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 

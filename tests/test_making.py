@@ -93,12 +93,25 @@ class MakeTests(SynchronousTestCase):
         [integration] = self.commands("integration")
         self.assertTrue(integration.endswith(" tests.integration"), integration)
 
+    def test_properties(self) -> None:
+        """Each module that has a property is run with all examples; its name is one of a module."""
+        *_, command = self.commands("properties")
+        named = [word for word in command.split() if word.startswith("tests.")]
+        self.assertTrue(command.startswith("LLMPROXY_EXAMPLES=${LLMPROXY_EXAMPLES:-1} "), command)
+        modules = [path for path in (ROOT / "tests").rglob("test_*.py") if "integration" not in path.parts]
+        having = [
+            path for path in modules if re.search(r"^from hypothesis |import .*\bexamples\b", path.read_text(), re.M)
+        ]
+        expected = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in having]
+        self.assertEqual(sorted(named), sorted(expected))
+        self.assertGreater(len(named), 50)
+
     def test_everything(self) -> None:
         """C{make test} is lint, then unit, then integration; CI runs that."""
         expected = self.commands("lint") + self.commands("unit") + self.commands("integration")
         found = self.commands("test")
         self.assertEqual([_without_place(line) for line in found], [_without_place(line) for line in expected])
-        self.assertIn("make --keep-going test ", (ROOT / ".ci" / "run").read_text())
+        self.assertIn("make --keep-going test properties ", (ROOT / ".ci" / "run").read_text())
 
     def test_documents(self) -> None:
         """C{make docs} makes the site and the API's pages within it, and each warning is an error."""

@@ -17,6 +17,7 @@ from llmproxy.errors import BodyStopped, ClientLeft
 from llmproxy.replay import ReplayableBody
 
 from .middleware.fakes import HeldBody, Reader
+from .properties import examples
 from .tables import row
 
 
@@ -253,7 +254,7 @@ class ReplayTests(SynchronousTestCase):
         st.lists(st.sampled_from(("write", "stop", "cancel", "pause", "resume", "start", "release")), max_size=30),
         st.integers(0, 6000),
     )
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=examples(300), deadline=None)
     def test_any_order(self, chunks: list[bytes], actions: list[str], limit: int) -> None:
         """
         Whatever readers do, each has a beginning of the content, one that reads to the end has all of it, and what is

@@ -29,6 +29,7 @@ class MemoryReports:
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self.entries = list(entries)
+        self._sums: dict[str, UsageSums] = {}
         self.asked: list[UsageQuestion] = []
         self.broken: list[Exception | None] = []
         self.names: dict[str, str | None] = {}
@@ -39,7 +40,7 @@ class MemoryReports:
         if failing is not None:
             return failing
         rows = [
-            UsageRow({group: key_of(entry, group, question.tz) for group in question.group_by}, sums_of(entry))
+            UsageRow({group: key_of(entry, group, question.tz) for group in question.group_by}, self._sums_of(entry))
             for entry in matching(self.entries, question.aligned())
         ]
         return succeed(report_of(question, rows))
@@ -63,6 +64,12 @@ class MemoryReports:
 
     def person_names(self, ids: Sequence[str]) -> Deferred[dict[str, str | None]]:
         return self.token_names(ids)
+
+    def _sums_of(self, entry: Entry) -> UsageSums:
+        found = self._sums.get(entry.id)
+        if found is None:
+            found = self._sums[entry.id] = sums_of(entry)
+        return found
 
     def _failing(self) -> Deferred | None:
         error = self.broken.pop(0) if self.broken else None

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.bench.framing import HEAD_LIMIT, Chunks, Head, Malformed, Response, parse_head
 
+from ..properties import examples
 from ..tables import row
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -49,7 +50,7 @@ class HeadTests(SynchronousTestCase):
 
 
 class ResponseTests(SynchronousTestCase):
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     @given(st.sampled_from([CHUNKED, LENGTH, INTERIM]), st.lists(st.integers(0, 120), max_size=8))
     def test_any_split(self, data: bytes, cuts: list[int]) -> None:
         """However the bytes arrive, the content is the same, and its end is where it was."""

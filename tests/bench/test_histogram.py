@@ -10,6 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.bench.histogram import Histogram, bucket_of, highest_in
 
+from ..properties import examples
+
 VALUES = st.lists(st.integers(min_value=0, max_value=2**62), min_size=1, max_size=60)
 
 
@@ -21,7 +23,7 @@ def histogram_of(values: list[int]) -> Histogram:
 
 
 class BucketTests(SynchronousTestCase):
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     @given(st.integers(min_value=0, max_value=2**63 - 1))
     def test_close(self, value: int) -> None:
         """A latency that is read back is off by less than one percent, and never too small."""
@@ -43,7 +45,7 @@ class BucketTests(SynchronousTestCase):
 
 
 class HistogramTests(SynchronousTestCase):
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     @given(VALUES, st.sampled_from([50, 90, 99, 100]))
     def test_percentile(self, values: list[int], percent: int) -> None:
         """A percentile is that of the sorted values, within one percent."""
@@ -52,7 +54,7 @@ class HistogramTests(SynchronousTestCase):
         self.assertLessEqual(exact, found)
         self.assertLessEqual(found - exact, exact / 127)
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=examples(30), deadline=None)
     @given(VALUES, VALUES)
     def test_add(self, some: list[int], others: list[int]) -> None:
         """Two processes' counts together read as if one had counted."""

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.bench.plot import BARS, Plot, Scale, bars, plots, svg
 
+from ..properties import examples
 from .reports import reported, result
 
 
@@ -19,7 +20,7 @@ def curve(low: float, high: float) -> dict[str, float]:
 
 
 class ScaleTests(SynchronousTestCase):
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     @given(st.lists(st.floats(0, 1e6), max_size=20))
     def test_within(self, values: list[float]) -> None:
         """Everything that is drawn lies between the ends, the larger never lower."""

@@ -10,6 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.bench.search import CLOSE_ENOUGH, Trial, failed, held, next_rate, next_step, trial_of
 
+from ..properties import examples
+
 BOUND = 10
 NO_BOUND = 1 << 63
 
@@ -41,7 +43,7 @@ class HeldTests(SynchronousTestCase):
 
 
 class SearchTests(SynchronousTestCase):
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     @given(st.floats(200, 10_000))
     def test_rate(self, limit: float) -> None:
         """The rate that is found holds, and one that is a little higher does not."""
@@ -60,7 +62,7 @@ class SearchTests(SynchronousTestCase):
         """What holds at the ceiling is not tried above it."""
         self.assertEqual([trial.rate for trial in search(5000, lambda trials: next_rate(trials, BOUND, 1000))], [1000])
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     @given(st.floats(100, 1e6))
     def test_step(self, limit: float) -> None:
         """The most is found from above and from below."""

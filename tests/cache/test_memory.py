@@ -18,6 +18,7 @@ from llmproxy.core.caching.key import Key
 from tests.compiled import python_only
 
 from ..contracts.cache_store import CacheStoreContract, entry, key, select
+from ..properties import examples
 
 LIMIT = 1024 * 1024
 FIELDS = [
@@ -82,7 +83,7 @@ class BoundTests(SynchronousTestCase):
             self.put(store, key(), b"x", accept=b"%d" % number)
         self.assertEqual(store.statistics()["entries"], 64)
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=examples(40), deadline=None)
     @given(
         st.lists(st.tuples(st.integers(0, 6), st.integers(0, 3), st.integers(0, 5000), st.integers(0, 3)), max_size=40)
     )

@@ -17,6 +17,7 @@ from llmproxy.cli.setup_files import Done, Plan, apis_of, carry_out, variables_t
 from llmproxy.config import load_api_config
 from llmproxy.providers.registry import SETUPS
 
+from ..properties import examples
 from ..tables import row
 
 SECRETS = {"management_token": "canary-management", "api_key": "sk-canary-upstream"}
@@ -113,7 +114,7 @@ class FilesTests(SettingUpCase):
                 self.assertEqual(config.apis[provider].base_url, expected, base_url)
 
     @given(value=st.text(st.characters(exclude_categories=["Cs"])))
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     def test_any_value(self, value: str) -> None:
         """Whatever a variable holds is the same after it was written and read again."""
         carry_out(evolve(PLAN, skip_project=True), {"OTHER": value})

@@ -12,6 +12,7 @@ from llmproxy.config.dotenv import parse_dotenv, source_of, with_dotenv
 from llmproxy.config.problems import Problems
 from llmproxy.errors import ConfigError
 
+from ..properties import examples
 from ..tables import row
 
 
@@ -50,7 +51,7 @@ class ParseTests(SynchronousTestCase):
             self.assertNotIn("s3", str(error))
 
     @given(st.text(st.characters(min_codepoint=32, max_codepoint=1000, exclude_characters="'"), max_size=30))
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     def test_single_quotes_keep_everything(self, value: str) -> None:
         """A secret of any characters comes out as it went in."""
         self.assertEqual(self.parse(f"A='{value}'"), {"A": value})

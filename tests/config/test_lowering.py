@@ -49,6 +49,7 @@ from llmproxy.core.ledger.settings import LedgerOptions
 from llmproxy.errors import ConfigError
 from llmproxy.origin import CredentialPlace
 
+from ..properties import examples
 from ..tables import row
 
 API = APIProviderConfig(base_url="http://a", allowed_endpoints=["/v1"], allowed_methods=["POST"])
@@ -434,7 +435,7 @@ class RightTests(SynchronousTestCase):
             self.assertLessEqual(set(keys), {field.name for field in fields(kind)}, kind)
 
     @given(st.data())
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples(200), deadline=None)
     def test_no_other_exception(self, data: st.DataObject) -> None:
         """Whatever a program puts there, it is told in sentences what is wrong with it."""
         anything = st.recursive(

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.config import rules
 from llmproxy.origin import CredentialPlace, Origin
 
+from ..properties import examples
 from ..tables import row
 
 
@@ -56,7 +57,7 @@ class BaseUrlTests(SynchronousTestCase):
             self.assertNotIn("s3cret", str(error))
 
     @given(st.text(max_size=40))
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=examples(100), deadline=None)
     def test_no_other_exception(self, text: str) -> None:
         """Whatever stands there, the answer is an address or a sentence."""
         try:

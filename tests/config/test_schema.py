@@ -19,6 +19,7 @@ from llmproxy.message import Api
 from llmproxy.origin import CredentialPlace, OwnKey
 from llmproxy.providers.registry import AUTH
 
+from ..properties import examples
 from ..tables import row
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "apis.yaml"
@@ -472,7 +473,7 @@ apis:
             self.assertIn(f"{path}: cannot be read: {reason}", str(error))
 
     @given(st.text(alphabet="ab: \n-[]{}&*!'\"#|>%@`$,?<", max_size=60))
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     def test_no_other_exception(self, text: str) -> None:
         """Whatever a file holds, the operator gets sentences."""
         try:

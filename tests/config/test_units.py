@@ -8,6 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.config.units import format_duration, parse_count, parse_duration, parse_flag, parse_size
 
+from ..properties import examples
+
 
 class DurationTests(SynchronousTestCase):
     def test_written_as_go_does(self) -> None:
@@ -43,7 +45,7 @@ class DurationTests(SynchronousTestCase):
             self.assertIn("expected a duration such as 30s", str(caught.exception))
 
     @given(st.integers(0, 10**6), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999))
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     def test_parts_add_up(self, hours: int, minutes: int, seconds: int, millis: int) -> None:
         """However it is split into units, it is the same time."""
         total = hours * 3600 + minutes * 60 + seconds + millis / 1000

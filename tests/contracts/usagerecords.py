@@ -77,6 +77,7 @@ def expected_of(entries: list[Entry]) -> Rolled:
     found: dict[tuple[Any, ...], dict[str, Any]] = defaultdict(lambda: dict.fromkeys(SUMS, 0))
     for entry in entries:
         ended = entry.started_at if entry.ended_at is None else entry.ended_at
+        plain = plain_sums(entry)
         values = [(kind, "", getattr(entry, kind)) for kind in ("user", "session", "program")]
         values.append(("person", "", entry.person_id))
         values += [("tag", *pair) for pair in entry.tags.items()]
@@ -88,7 +89,7 @@ def expected_of(entries: list[Entry]) -> Rolled:
                 for level in cube.levels:
                     sums = found[(cube.number, level, int(ended // WIDTHS[level]), *key, *value)]
                     for name in SUMS:
-                        sums[name] += getattr(plain_sums(entry), name)
+                        sums[name] += getattr(plain, name)
     return dict(found)
 
 

@@ -24,6 +24,7 @@ from llmproxy.store.together import begun_together
 from llmproxy.store.usagequeries import UsageReports
 from llmproxy.store.usagerecords import UsageRecords
 
+from ..properties import SHARE, examples
 from ..store.databases import NOW, clock_at, project, token
 from ..tables import row
 from ..usagereports import MemoryReports, an_entry
@@ -86,10 +87,14 @@ def questions(seed: int, count: int, moments: list[float]) -> Iterator[UsageQues
         )
 
 
+BESIDE = ("", "project", "token", "model", "day") if SHARE >= 1 else ("", "day")
+"""What each group is looked at beside."""
+
+
 class UsageReportsContract:
     """Mixed into a test case that says how to C{open} a database."""
 
-    COUNT = 120
+    COUNT = examples(120)
     database: Database
     clock: Clock
 
@@ -133,7 +138,7 @@ class UsageReportsContract:
         entries = spread()
         self.settle(entries)
         moments = [each.ended_at for each in entries if each.ended_at is not None]
-        some = list(questions(6, 40, moments))
+        some = list(questions(6, examples(40), moments))
         some += [attrs.evolve(each, top=3) for each in some[:20]]
         alike = [UsageQuestion((group,), NOW, top=3) for group in (*PLAIN, "person", "user")]
         for asked in (some, [*alike, UsageQuestion(("day",), NOW)], [UsageQuestion(("day",), NOW), *alike]):
@@ -155,7 +160,7 @@ class UsageReportsContract:
         """Each group alone, and beside a project, a token, a model and a day."""
         model = self.settle(spread())
         for group in (*PLAIN, *PERIODS, *VALUES):
-            for other in ("", "project", "token", "model", "day"):
+            for other in BESIDE:
                 groups = tuple(dict.fromkeys(each for each in (group, other) if each))
                 self.compared(model, UsageQuestion(groups, NOW, NOW + 30 * DAY, tz="Asia/Kolkata"))
 

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.awsevents import AwsEvents, MessageError
 
+from ..properties import examples
 from ..providers.vendoranswers import aws_event
 from ..tables import row
 
@@ -22,7 +23,7 @@ def read(data: bytes, size: int, longest: int = 1000) -> list[bytes]:
 
 class AwsEventsTests(SynchronousTestCase):
     @given(st.lists(st.binary(max_size=60), max_size=5), st.binary(max_size=30), st.integers(1, 90))
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=examples(150), deadline=None)
     def test_every_split(self, payloads: list[bytes], headers: bytes, size: int) -> None:
         """However the bytes arrive, the payloads are the same."""
         data = b"".join(aws_event(payload, headers) for payload in payloads)

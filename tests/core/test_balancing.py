@@ -27,6 +27,8 @@ from llmproxy.core.balancing import (
 )
 from tests.tables import row
 
+from ..properties import examples
+
 A, B, C = (Candidate(name) for name in "abc")
 
 
@@ -116,7 +118,7 @@ class ChoiceTests(SynchronousTestCase):
                 self.assertEqual(chosen and chosen.name, expected)
 
     @given(st.lists(st.integers(1, 20), min_size=2, max_size=5), st.integers(0, 2**32))
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=examples(30), deadline=None)
     def test_shares(self, weights: list[int], seed: int) -> None:
         """Shares come near to the weights, of those that are well and of nobody else."""
         made = [Candidate(str(number), float(weight)) for number, weight in enumerate(weights)]

@@ -11,6 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.chunked import MAX_SIZE_LINE, ChunkedReader, SizedReader
 from llmproxy.core.http11 import Refusal
 
+from ..properties import examples
+
 GOOD = [
     # coded, section of RFC 9112, content
     (b"0\r\n\r\n", "7.1", b""),
@@ -125,7 +127,7 @@ class ChunkedReaderTests(SynchronousTestCase):
         self.assertEqual(reader.feed(b"c" * 1000), b"c" * 1000)
         self.assertEqual((reader._partial, reader.left), (b"", None))
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     @given(st.lists(st.binary(min_size=1, max_size=20), max_size=6), st.lists(st.integers(0, 200), max_size=12))
     def test_any_split(self, chunks: list[bytes], cuts: list[int]) -> None:
         """However the bytes arrive, content, trailers and what follows are the same."""
@@ -141,7 +143,7 @@ class ChunkedReaderTests(SynchronousTestCase):
             rest += reader.rest
         self.assertEqual((content, reader.trailers, rest), (b"".join(chunks), [(b"A", b"b")], b"GET / HTTP/1.1\r\n"))
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     @given(st.sampled_from([coded for coded, _ in BAD] + [coded for coded, _, _ in GOOD]), st.data())
     def test_any_split_is_judged_alike(self, coded: bytes, data: st.DataObject) -> None:
         """A sender cannot get a bad body accepted by cutting it elsewhere."""

@@ -17,6 +17,8 @@ from llmproxy.origin import CredentialPlace, OwnKey
 from tests.middleware.fakes import PRINCIPAL, a_request, an_api, an_upstream
 from tests.tables import row
 
+from ..properties import examples
+
 TOKEN = b"sk-AAAAAAAAAAAAAAAAAAAAAA"
 OTHER = b"sk-BBBBBBBBBBBBBBBBBBBBBB"
 THEIRS = b"sk-ant-oat01-" + b"x" * 40
@@ -138,7 +140,7 @@ class PlaceTests(SynchronousTestCase):
 
 class PropertyTests(SynchronousTestCase):
     @given(st.lists(st.tuples(st.sampled_from([*PLACES, "token", "offer"]), st.sampled_from([TOKEN, FOREIGN, THEIRS]))))
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=examples(300), deadline=None)
     def test_never_a_token(self, placed: list[tuple[str, bytes]]) -> None:
         """However a request is made up: what is taken is what stood in the place of the upstream, and no token."""
         for name in PLACES:

@@ -15,6 +15,7 @@ from llmproxy.core import codings
 from llmproxy.core.codings import FREE, MOST_CODINGS, PIECE, Decoder
 from llmproxy.errors import BadRequest, ContentTooLarge, UnsupportedMediaType
 
+from ..properties import examples
 from ..tables import row
 
 ENCODERS: dict[bytes, Callable[[bytes], bytes]] = {
@@ -39,7 +40,7 @@ def decoded(names: list[bytes], data: bytes, size: int = 1 << 20, most: int | No
 
 class DecoderTests(SynchronousTestCase):
     @given(st.binary(max_size=2000), st.lists(st.sampled_from(sorted(ENCODERS)), max_size=3), st.integers(1, 50))
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=examples(100), deadline=None)
     def test_every_split(self, content: bytes, names: list[bytes], size: int) -> None:
         """What was encoded comes out, however the bytes arrive, through several codings too."""
         data = content

@@ -10,6 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.endpoints import Endpoints, settled
 
+from ..properties import examples
+
 
 def _expression(entry: str) -> re.Pattern[bytes]:
     """Short to write, and far too slow for a caller's paths."""
@@ -46,7 +48,7 @@ class EndpointsTests(SynchronousTestCase):
         st.lists(st.sampled_from(["*", "*", "a", "b", "ab", ":", "%2F", "/"]), min_size=1, max_size=8).map("".join),
         st.lists(st.sampled_from([b"a", b"b", b"ab", b":", b"%25", b"%2F", b"\\", b"/"]), max_size=9).map(b"".join),
     )
-    @settings(max_examples=600, deadline=None)
+    @settings(max_examples=examples(600), deadline=None)
     def test_stars(self, entry: str, path: bytes) -> None:
         """Stars are found as by the regular expression that says the same."""
         entry, path = "/" + entry + "*", b"/" + path

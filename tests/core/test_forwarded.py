@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.forwarded import MAX_HOPS, TrustedProxies, address_of, forwarded_for, trusted_proxies
 from llmproxy.message import Field
 
+from ..properties import examples
 from ..tables import row
 
 
@@ -81,7 +82,7 @@ class ClientTests(SynchronousTestCase):
         self.assertEqual(OURS.client_of("10.0.0.1", fields("1.1.1.1, " + text)), "10.0.0.2")
         self.assertEqual(OURS.client_of("10.0.0.1", fields("1.1.1.1" + ", 10.0.0.2" * (MAX_HOPS - 1))), "1.1.1.1")
 
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=examples(80), deadline=None)
     @given(st.text(st.characters(max_codepoint=255), max_size=60), st.sampled_from(("x-forwarded-for", "forwarded")))
     def test_anything(self, value: str, field: str) -> None:
         """Whatever stands there, the answer is an address."""

@@ -9,6 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.framebounds import FrameBounds
 from llmproxy.core.websocket import BINARY, CLOSE, PING, TEXT, close, frame
 
+from ..properties import examples
+
 FRAMES = st.tuples(
     st.sampled_from([TEXT, BINARY, PING]), st.sampled_from([0, 1, 125, 126, 300, 65_536]), st.booleans(), st.booleans()
 )
@@ -16,7 +18,7 @@ FRAMES = st.tuples(
 
 class FrameBoundsTests(SynchronousTestCase):
     @given(st.lists(FRAMES, max_size=4), st.integers(1, 70_000))
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=examples(40), deadline=None)
     def test_any_split(self, kinds: list[tuple[int, int, bool, bool]], step: int) -> None:
         """Frames of every length, masked or compressed, end where they end, however they come."""
         bounds, whole = FrameBounds(), b""

@@ -8,10 +8,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.gathering import PIECE, Gathered
 
+from ..properties import examples
+
 
 class GatheredTests(SynchronousTestCase):
     @given(st.lists(st.sampled_from([0, 1, 100, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE]), max_size=12))
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     def test_any_pieces(self, sizes: list[int]) -> None:
         """What was added comes out in order, and then nothing is held."""
         gathered, data = Gathered(), b""

@@ -8,6 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.http11 import CHUNKED, Head, Refusal, check_partial, read_fields, read_head
 
+from ..properties import examples
+
 
 def head_of(*fields: bytes, line: bytes = b"POST / HTTP/1.1", host: bytes | None = b"a") -> bytes:
     """A whole head."""
@@ -272,7 +274,7 @@ class ReadHeadTests(SynchronousTestCase):
             self.assertNotIn("canary", f"{caught.exception.detail} {caught.exception}")
             self.assertTrue(caught.exception.code, lines)
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     @given(st.binary(max_size=60), st.integers(0, 60))
     def test_never_another_message(self, junk: bytes, at: int) -> None:
         """Whatever stands in a header section, it never ends early: all of it is fields, or all is refused."""

@@ -13,6 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.modelrename import IN_ANSWERS, IN_REQUESTS, LONGEST, ModelRename
 from tests.tables import row
 
+from ..properties import examples
+
 
 def renamed(name: str) -> str | None:
     return "fast" + name[2:] if name.startswith("to") else None
@@ -102,7 +104,7 @@ class RenameTests(SynchronousTestCase):
 
 class PropertyTests(SynchronousTestCase):
     @given(RenameTests.VALUES, st.lists(st.integers(0, 400), max_size=6), st.sampled_from([None, 1]), st.booleans())
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=examples(400), deadline=None)
     def test_any(self, value: Any, cuts: list[int], indent: int | None, ascii_: bool) -> None:
         """Of any document exactly the names in their places are changed."""
         content = json.dumps(value, indent=indent, ensure_ascii=ascii_).encode()

@@ -9,6 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.pathmodels import models_allowed, named_below
 from llmproxy.providers.registry import PLACES
 
+from ..properties import examples
+
 OK = {"ok", "org/ok", "ok:0", "ft:gpt-4o:acme::7pXy", "arn:aws:bedrock:us-east-1:1:inference-profile/us.ok"}
 WHERE = (
     "/openai/deployments/{}/chat/completions",
@@ -86,7 +88,7 @@ class ModelsAllowedTests(SynchronousTestCase):
         st.sampled_from(WHERE),
         st.lists(st.sampled_from(["evil", "ok", "/", "%2F", ";", ":x", "%65", "%25", "models", "."]), max_size=6),
     )
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=examples(300), deadline=None)
     def test_never_evil_first(self, where: str, rest: list[str]) -> None:
         """Nothing that follows makes a name good that begins with what is not."""
         self.assertIsNotNone(refused(where.format("evil" + "".join(rest))))

@@ -12,6 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.policy import Policy
 from llmproxy.providers.registry import PLACES
 
+from ..properties import examples
+
 
 def a_policy(**changes: Any) -> Policy:
     return Policy.compile(**{"allowed_methods": [], "allowed_endpoints": [], "places": PLACES, **changes})
@@ -145,7 +147,7 @@ class EndpointTests(SynchronousTestCase):
         self.check(["/v1/models"], tuple((path, "/v1/models") for path in harmless))
 
     @given(st.text(st.characters(codec="utf-8", categories=("L", "N")), min_size=1, max_size=8))
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     def test_encoded_names(self, name: str) -> None:
         """However a client encodes a name, the same entry allows it."""
         policy = a_policy(allowed_endpoints=["/v1/" + name])
@@ -156,7 +158,7 @@ class EndpointTests(SynchronousTestCase):
     @given(
         st.lists(st.sampled_from([b"..", b".", b"%2e", b"%2E", b"/", b"\\", b"%2f", b"%5C", b";", b"a"]), max_size=8)
     )
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     def test_never_above(self, parts: list[bytes]) -> None:
         """No spelling of dots and slashes gets out of an allowed directory."""
         path = b"/v1/models/" + b"".join(parts)

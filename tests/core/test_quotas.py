@@ -8,6 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.quotas import Account, Settlement, lease_size
 
+from ..properties import examples
+
 
 class LeaseSizeTests(SynchronousTestCase):
     def test_table(self) -> None:
@@ -48,7 +50,7 @@ class Ledger:
 
 
 class AccountTests(SynchronousTestCase):
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     @given(
         st.integers(1, 40),
         st.lists(st.tuples(st.integers(0, 2), st.sampled_from("SSSSBWDFUC")), max_size=120),

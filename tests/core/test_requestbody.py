@@ -15,6 +15,7 @@ from llmproxy.core.inspection.whitelist import LONGEST_VALUE, Whitelist
 from llmproxy.core.requestbody import inspect, inspect_query
 from llmproxy.errors import BadRequest, ParamNotAllowed, ProxyError, UnsupportedMediaType
 
+from ..properties import examples
 from ..tables import row
 
 JSON = b"application/json"
@@ -147,7 +148,7 @@ class JsonTests(InspectCase):
             ),
         )
     )
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     def test_any_object(self, document: dict[str, object]) -> None:
         """An object without the parameters passes, whatever else it holds."""
         others = {name: value for name, value in document.items() if member(name) not in MODELS.root.members}
@@ -217,7 +218,7 @@ class MultipartTests(InspectCase):
         self.refuses(BadRequest, b"multipart/form-data", good + end)
 
     @given(st.binary(max_size=50))
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     def test_any_bytes(self, data: bytes) -> None:
         """No body makes the check itself fail."""
         for body in (data, part("a", "b") + data, b"--xYz\r\n" + data + b"\r\n--xYz--"):

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.rollups import CUBES, DAY, DIMENSIONS, HOUR, QUARTER, WATCH, WIDTHS, Block, cover, sources
 
+from ..properties import examples
 from ..tables import row
 
 D = WIDTHS[DAY]
@@ -75,7 +76,7 @@ class CoverTests(SynchronousTestCase):
                 self.assertLessEqual(len(list(cover(D - offset, 2 * D - offset, range(4)))), 17)
         self.assertLessEqual(len(list(cover(20_000 * D + 900, 20_365 * D + 4500, range(6)))), 40)
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples(200), deadline=None)
     @given(
         st.integers(0, 20_000),
         st.integers(0, 20_000),

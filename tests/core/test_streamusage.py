@@ -11,6 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.streamusage import LONGEST, UsageTaken, asked_for_usage
 
+from ..properties import examples
+
 OPTIONS = '"stream_options":{"include_usage":true}'
 
 
@@ -78,7 +80,7 @@ class AskedTests(SynchronousTestCase):
         st.sampled_from([None, 1]),
         st.booleans(),
     )
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples(200), deadline=None)
     def test_any(self, call: dict[str, Any], options: Any, given_first: bool, indent: int | None, ascii: bool) -> None:
         """Of any call, what upstream reads is the same but for this; and the first and the last bytes are."""
         members = {"stream_options": options} if options is not None else {}
@@ -167,7 +169,7 @@ class TakenTests(SynchronousTestCase):
         st.lists(st.sampled_from([b"\r", b"\n", b"a", b"data: ", b"{}", USAGE.encode()[:30]]), max_size=30),
         st.integers(1, 9),
     )
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=examples(300), deadline=None)
     def test_any(self, pieces: list[bytes], size: int) -> None:
         """What tells no usage passes, byte for byte."""
         data = b"".join(pieces)

@@ -11,11 +11,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.ledger.entry import Entry
 from llmproxy.core.usagesums import MOST, NUMBERS, amount, micros, money_of, numbers_of, sums_of, whole
 
+from ..properties import examples
 from ..tables import row
 
 
 class MoneyTests(SynchronousTestCase):
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples(200), deadline=None)
     @given(st.decimals(-(10**9), 10**9, places=12))
     def test_exact(self, value: Decimal) -> None:
         """Every amount to the 12th decimal comes back as it was, whatever was added to it meanwhile."""

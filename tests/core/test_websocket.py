@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core import websocket
 from llmproxy.core.websocket import BINARY, CLOSE, CONTINUATION, PING, TEXT, FrameError, FrameReader, Part
 
+from ..properties import examples
 from ..tables import row
 
 SIZES = (0, 1, 125, 126, 127, 65535, 65536, 70000)
@@ -40,7 +41,7 @@ class FrameReaderTests(SynchronousTestCase):
         st.lists(st.tuples(st.sampled_from([TEXT, BINARY, PING]), st.binary(max_size=200)), max_size=4),
         st.integers(1, 40),
     )
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=examples(100), deadline=None)
     def test_every_split(self, frames: list[tuple[int, bytes]], size: int) -> None:
         """However the bytes arrive, the frames are the same, and no byte is lost."""
         frames = [(opcode, payload[:125]) for opcode, payload in frames]

@@ -10,10 +10,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.demo.words import embedding, last_user_text, pieces, text_of
 
+from ..properties import examples
+
 
 class WordsTests(SynchronousTestCase):
     @given(st.text(max_size=50))
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     def test_pieces_are_the_whole(self, text: str) -> None:
         """A stream says the same as the plain answer, to the character."""
         self.assertEqual("".join(pieces(text)), text)

@@ -15,6 +15,8 @@ from llmproxy.core.limits.verdicts import Part, Refusal, Reservation
 from llmproxy.limits import sharedtable
 from llmproxy.limits.sharedtable import CELL, LimitTable, size_of
 
+from ..properties import examples
+
 NOON = 1_700_000_000.0
 REQUESTS = Rule("requests", "token:t", 10, "rpm_limit of t", "1m")
 TOKENS = Rule("tokens", "token:t", 1000, "tpm_limit of t", "1m")
@@ -31,7 +33,7 @@ def a_table(width: int = 1, rows: int | None = None) -> list[LimitTable]:
 
 
 class SharedTableTests(SynchronousTestCase):
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=examples(100), deadline=None)
     @given(st.data())
     def test_as_one_process(self, data: st.DataObject) -> None:
         """Of however many processes, it decides as the counters of one do."""

@@ -25,6 +25,7 @@ from llmproxy.message import ApiRequest, ApiResponse, Field
 from llmproxy.middleware.caching.lookup import MOST_TRIES
 from llmproxy.middleware.caching.state import HELD
 
+from ..properties import examples
 from .caching.case import Answered, CacheTestCase, principal
 from .fakes import HeldBody
 
@@ -183,7 +184,7 @@ class ModelTests(SynchronousTestCase):
     @example(OUTDATED, False)
     @example(IN_VAIN, False)
     @example(LEAVING, False)
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=examples(400), deadline=None)
     @given(st.lists(st.tuples(STEPS, st.sampled_from([0, 0, 1, 6, 12, 40])), min_size=3, max_size=25), st.booleans())
     def test_served(self, steps: list[tuple[Step, int]], shared: bool) -> None:
         """

@@ -12,6 +12,7 @@ from llmproxy.message import ApiRequest, Field, Principal
 from llmproxy.middleware.credential import Credential, rebuilt, with_credential
 from llmproxy.origin import CredentialPlace
 
+from ..properties import examples
 from ..tables import row
 from .fakes import KEY, PRINCIPAL, SECRET, Inner, a_request, an_api, an_upstream
 
@@ -132,7 +133,7 @@ class QueryTests(SynchronousTestCase):
         self.assertEqual(sent(QUERY, [(b"x-goog-api-key", SECRET)]).fields, [])
 
     @given(st.text("ab=&%26/?", max_size=12).map(str.encode))
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     def test_any_query(self, query: bytes) -> None:
         """A query without a key goes on as it came."""
         self.assertEqual(sent(BEARER, [], b"/v1?" + query).target, b"/v1?" + query)
@@ -165,7 +166,7 @@ class EquivalenceTests(SynchronousTestCase):
         st.sampled_from((*PLACES, CredentialPlace("query", b"api-key", b""))),
         st.sampled_from(PLACES),
     )
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples(200), deadline=None)
     def test_short_way(self, fields: list[Field], place: CredentialPlace, other: CredentialPlace) -> None:
         """The short way of requests with one credential gives what the long one does: at most one of them."""
         upstreams = (an_upstream(credential=place), an_upstream(credential=other))

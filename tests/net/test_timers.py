@@ -9,6 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.net.timers import TimerWheel
 
+from ..properties import examples
+
 
 class WheelTests(SynchronousTestCase):
     def setUp(self) -> None:
@@ -92,7 +94,7 @@ class WheelTests(SynchronousTestCase):
         self.clock.advance(100)
         self.assertEqual(len(self.passed), 10)
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     @given(st.lists(st.floats(0, 20), max_size=20), st.sampled_from([0.01, 0.1, 0.5, 1.0]))
     def test_never_early(self, delays: list[float], resolution: float) -> None:
         """No deadline passes before its moment, and all do by two turns after the last one."""

@@ -19,6 +19,7 @@ from llmproxy.providers.usagereader import LONGEST_EVENT, UsageReader, media_typ
 from llmproxy.usage import UNKNOWN, Usage
 
 from ..core.test_codings import ENCODERS, MISSING
+from ..properties import examples
 from .answers import GOLDEN, JSON, SSE
 
 
@@ -78,7 +79,7 @@ _values = st.recursive(
 
 class AnythingTests(SynchronousTestCase):
     @given(st.dictionaries(st.sampled_from(_NAMES), _values, max_size=5), st.integers(1, 50))
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=examples(300), deadline=None)
     def test_any(self, document: dict[str, Any], size: int) -> None:
         """Whatever stands where a usage could, nothing fails, and the same is read at once, in pieces and in events."""
         body = json.dumps(document).encode()

@@ -20,9 +20,10 @@ from llmproxy.sinks.eventqueue import EventQueue
 from llmproxy.sinks.spool import Spool
 
 from ..core.events.samples import event
+from ..properties import examples
 from .eventing import TakingSink
 
-SEQUENCES, STEPS = 150, 60
+SEQUENCES, STEPS = examples(150), 60
 
 
 class Life:

@@ -10,6 +10,7 @@ from collections import Counter
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.sinks.spool import MOST_SEGMENT, Spool
+from tests.properties import examples
 from tests.tables import row
 
 
@@ -128,7 +129,7 @@ class SpoolTests(SynchronousTestCase):
 
     def test_random(self) -> None:
         """Whatever processes that begin, end and are killed do with it, each line is there until it is taken out."""
-        for seed in range(20):
+        for seed in range(examples(20)):
             with row(seed):
                 self.random_life(random.Random(seed), self.mktemp())
 

@@ -9,9 +9,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.store.moment import Moment
 
+from ..properties import examples
+
 
 class MomentTests(SynchronousTestCase):
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     @given(st.integers(0, 2**52))
     def test_exact(self, microseconds: int) -> None:
         """A moment comes back as it went in, to the microsecond, until the year 2112."""

@@ -11,6 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.store.search import glob_of, pattern_of
 
+from ..properties import examples
+
 
 class PatternTests(SynchronousTestCase):
     def test_table(self) -> None:
@@ -33,7 +35,7 @@ class PatternTests(SynchronousTestCase):
             self.assertFalse(re.search(pattern_of(text), stored), text)
             self.assertTrue(re.search(pattern_of(text), f"x{text}y"), text)
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples(200), deadline=None)
     @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
     def test_itself(self, text: str) -> None:
         """Whatever it is, it is found where it stands."""
@@ -62,7 +64,7 @@ class GlobTests(SynchronousTestCase):
             self.assertFalse(self.is_found(text, stored), text)
             self.assertTrue(self.is_found(text, f"x{text}y"), text)
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples(200), deadline=None)
     @given(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20))
     def test_as_the_pattern(self, text: str) -> None:
         """It finds what the regular expression finds."""

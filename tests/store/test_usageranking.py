@@ -19,6 +19,7 @@ from llmproxy.store.usagereport import report
 from llmproxy.store.usageseries import number_of
 
 from ..contracts.usagereports import UsageReportsContract
+from ..properties import examples
 from ..tables import row
 from ..usagereports import DAY, an_entry
 from .databases import NOW, clock_at, opened
@@ -27,7 +28,7 @@ from .databases import NOW, clock_at, opened
 class InTwoTests(UsageReportsContract, SynchronousTestCase):
     """Every report is ranked first, and what its rows have besides is added up then."""
 
-    COUNT = 80
+    COUNT = examples(80)
 
     def open(self) -> Database:
         self.patch(usageranking, "PLAIN", -1)
@@ -38,7 +39,7 @@ class InTwoTests(UsageReportsContract, SynchronousTestCase):
 class RankedTests(UsageReportsContract, SynchronousTestCase):
     """No report is short enough for a plain statement."""
 
-    COUNT = 80
+    COUNT = examples(80)
 
     def open(self) -> Database:
         self.patch(usageranking, "PLAIN", -1)
@@ -144,10 +145,10 @@ class TemporaryTests(SynchronousTestCase):
 
 
 class ManyGroupsTests(SynchronousTestCase):
-    COUNT = 100_000
+    COUNT = examples(100_000)
 
     def test_many_groups(self) -> None:
-        """Of a hundred thousand groups those that cost most are shown, all are counted, and all are in the totals."""
+        """Of very many groups those that cost most are shown, all are counted, and all are in the totals."""
         database = opened(self)
         reports = UsageReports(database)
         begin = NOW // DAY * DAY

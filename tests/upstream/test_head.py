@@ -13,6 +13,7 @@ from twisted.web.iweb import UNKNOWN_LENGTH
 from llmproxy.upstream.head import KnownHead, MalformedRequest, request_head
 from llmproxy.upstream.upload import BodyLengthMismatch
 
+from ..properties import examples
 from .wire import Body
 
 
@@ -84,7 +85,7 @@ class RequestHeadTests(SynchronousTestCase):
         head, _ = self.head(b"GET", b"http://up.example/", [(b"A", b"b")], extra=b"Proxy-Authorization: Basic x\r\n")
         self.assertTrue(head.endswith(b"A: b\r\nProxy-Authorization: Basic x\r\n\r\n"))
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=examples(100), deadline=None)
     @given(st.binary(max_size=8), st.binary(max_size=8), st.binary(max_size=8), st.binary(max_size=8))
     def test_one_head(self, method: bytes, target: bytes, name: bytes, value: bytes) -> None:
         """Whatever goes in, what comes out is one head of as many lines as it should have."""

@@ -13,6 +13,8 @@ from twisted.web.iweb import UNKNOWN_LENGTH
 from llmproxy.errors import UpstreamProtocolError
 from llmproxy.upstream.parsing import LARGE, ResponseReader
 
+from ..properties import examples
+
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 
@@ -186,7 +188,7 @@ class ReadingTests(SynchronousTestCase):
         result = read(GOOD["length"], to_head=True)
         self.assertEqual((result["complete"], result["content"], result["keep_alive"]), (True, b"", False))
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=examples(60), deadline=None)
     @given(
         st.lists(st.integers(0, LARGE + 2000), max_size=5),
         st.sampled_from([b"", b"x", GOOD["length"]]),
@@ -316,20 +318,20 @@ class ReadingTests(SynchronousTestCase):
 
 
 class SplitTests(SynchronousTestCase):
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=examples(60), deadline=None)
     @given(st.sampled_from(sorted(GOOD)), st.lists(st.integers(0, 400), max_size=12))
     def test_good(self, name: str, at: list[int]) -> None:
         """However the network cuts a response, the same one is read."""
         self.assertEqual(read(GOOD[name]), read(*cut(GOOD[name], at)))
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=examples(100), deadline=None)
     @given(st.sampled_from(sorted(BAD)), st.lists(st.integers(0, 400), max_size=12))
     def test_bad(self, name: str, at: list[int]) -> None:
         """However the network cuts it, a malformed response is refused."""
         with self.assertRaises(UpstreamProtocolError):
             read(*cut(BAD[name], at))
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=examples(60), deadline=None)
     @given(st.sampled_from(sorted(EXCESS)), st.lists(st.integers(0, 400), max_size=12))
     def test_excess(self, name: str, at: list[int]) -> None:
         """However the network cuts it, what follows a whole response changes nothing of it and ends the connection."""
@@ -337,7 +339,7 @@ class SplitTests(SynchronousTestCase):
         self.assertEqual((whole["complete"], whole["keep_alive"]), (True, False))
         self.assertEqual(whole, read(*cut(EXCESS[name], at)))
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=examples(100), deadline=None)
     @given(st.sampled_from(sorted(GOOD)), st.integers(0, 400), st.binary(min_size=1, max_size=3))
     def test_mutated(self, name: str, at: int, junk: bytes) -> None:
         """Whatever comes, it is a response or it is refused."""

@@ -14,6 +14,8 @@ from llmproxy.errors import BadRequest, ContentTooLarge, ProxyError, Unsupported
 from llmproxy.web.jsoninput import content_of, query_of
 from llmproxy.web.operations import Call, NoQuery, Operation
 
+from ..properties import examples
+
 
 class Search(msgspec.Struct, forbid_unknown_fields=True):
     limit: int = 5
@@ -52,7 +54,7 @@ class QueryTests(SynchronousTestCase):
         self.assertEqual(query_of(b"/x?", NoQuery), NoQuery())
         self.assertRaises(BadRequest, query_of, b"/x?a=1", NoQuery)
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples(200), deadline=None)
     @given(st.binary(max_size=60))
     def test_anything(self, query: bytes) -> None:
         """Whatever is sent is understood or refused as a bad request, and nothing else."""
@@ -156,7 +158,7 @@ class ContentTests(SynchronousTestCase):
         ):
             self.assertTrue(self.refused(content), content)
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples(200), deadline=None)
     @given(st.binary(max_size=60) | st.text(alphabet='{}[]",:0123456789.eE-ntu\\\\', max_size=60).map(str.encode))
     def test_anything(self, content: bytes) -> None:
         """Whatever is sent is understood or refused as a bad request, and nothing else."""

@@ -18,6 +18,8 @@ from llmproxy.workers.connections import (
     shared_connections,
 )
 
+from ..properties import examples
+
 CLIENTS = [f"192.0.2.{number}" for number in range(6)]
 
 
@@ -96,7 +98,7 @@ class SharedConnectionsTests(SynchronousTestCase):
         self.assertNotEqual([one._rows_of(each) for each in CLIENTS], [other._rows_of(each) for each in CLIENTS])
         self.assertLessEqual(max(map(max, map(one._rows_of, CLIENTS))), ROWS + FIRST_ROW - 1)
 
-    @settings(max_examples=25)
+    @settings(max_examples=examples(25))
     @given(st.lists(st.tuples(st.sampled_from(CLIENTS), st.integers(0, 2), st.booleans()), max_size=40))
     def test_never_too_low(self, steps: list[tuple[str, int, bool]]) -> None:
         """Whoever connects and leaves at whichever worker, no address has more connections than are counted."""

@@ -10,6 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.workers.ipc import Control, message, packed, unpacked
 
+from ..properties import examples
+
 
 class ControlTests(SynchronousTestCase):
     def setUp(self) -> None:
@@ -27,7 +29,7 @@ class ControlTests(SynchronousTestCase):
         self.control.connectionLost()
         self.assertEqual(self.gone, [True])
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=examples(40), deadline=None)
     @given(st.lists(st.integers(1, 60), max_size=6))
     def test_any_split(self, cuts: list[int]) -> None:
         """However a pipe cuts them, the same messages arrive."""

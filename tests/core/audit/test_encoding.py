@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.audit.encoding import decode, encode
 
+from ...properties import examples
 from ...tables import row
 
 _scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -41,7 +42,7 @@ class EncodingTests(SynchronousTestCase):
     def test_no_number(self) -> None:
         self.assertRaises(ValueError, encode, float("nan"))
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     @given(st.dictionaries(st.text(), _scalars | st.lists(_scalars)))
     def test_round_trip(self, value: dict[str, object]) -> None:
         """What was written is read as it was, whatever it holds."""

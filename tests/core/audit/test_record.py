@@ -22,6 +22,7 @@ from llmproxy.core.audit.record import (
 )
 from llmproxy.core.masking import Masking
 
+from ...properties import examples
 from ...tables import row
 from . import records
 from .records import record
@@ -59,7 +60,7 @@ class RecordTests(SynchronousTestCase):
         """What no database would take as an outcome is an error, not a row that is missing."""
         self.assertEqual(record(outcome="shrug").outcome, "error")
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=examples(60), deadline=None)
     @given(records.details, st.text(max_size=80), st.text(max_size=300))
     def test_anything(self, details: dict[str, object], action: str, actor: str) -> None:
         """Whatever is noted makes a record: printable, within its bounds, and the same after a round trip."""

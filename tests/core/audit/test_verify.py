@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from llmproxy.core.audit.chain import Anchor, Chain, linked
 from llmproxy.core.audit.verify import MOST, OPENED, TORN, Report, Verifier
 
+from ...properties import examples
 from .records import chained, record
 
 LINES = [link.line() for link in chained(8)]
@@ -125,7 +126,7 @@ class VerifyTests(SynchronousTestCase):
 class TamperingTests(SynchronousTestCase):
     """Whatever is done to the lines of a log that is anchored."""
 
-    @settings(max_examples=120, deadline=None)
+    @settings(max_examples=examples(120), deadline=None)
     @given(st.integers(0, 7), st.data())
     def test_any_byte(self, line: int, data: st.DataObject) -> None:
         """Any byte that is another one."""
@@ -135,14 +136,14 @@ class TamperingTests(SynchronousTestCase):
         changed = LINES[line][:at] + bytes([byte]) + LINES[line][at + 1 :]
         assert verified([*LINES[:line], changed, *LINES[line + 1 :]], ANCHOR).problems
 
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=examples(80), deadline=None)
     @given(st.lists(st.integers(0, 7), max_size=12))
     def test_any_selection(self, chosen: list[int]) -> None:
         """Any lines left out, repeated or put in another order."""
         assume(chosen != list(range(8)))
         assert verified([LINES[number] for number in chosen], ANCHOR).problems
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     @given(st.integers(0, 7), st.integers(0, 1000))
     def test_any_cut(self, line: int, at: int) -> None:
         """The file cut off anywhere before its end."""

@@ -8,6 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.caching.control import LONGEST, CacheControl, parse
 
+from ...properties import examples
+
 TABLE: list[tuple[list[bytes], CacheControl]] = [
     ([], CacheControl()),
     ([b""], CacheControl()),
@@ -57,13 +59,13 @@ class ControlTests(SynchronousTestCase):
         """A restriction behind a very long extension still holds."""
         self.assertTrue(parse([b'x="' + b"y" * 1000 + b'", no-store']).no_store)
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     @given(st.lists(st.sampled_from([b"no-store", b"max-age=5", b'private="x,y"', b"public", b" , "]), max_size=6))
     def test_lines_and_commas_mean_the_same(self, members: list[bytes]) -> None:
         """RFC 9110 section 5.3: several lines are one list."""
         self.assertEqual(parse(members), parse([b",".join(members)]))
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     @given(st.binary(max_size=60))
     def test_anything_can_be_read(self, line: bytes) -> None:
         """No value makes a request fail."""

@@ -14,6 +14,7 @@ from llmproxy.core.caching.key import (
     vary_names,
 )
 
+from ...properties import examples
 from .requests import api, request
 
 PARTS = st.tuples(
@@ -23,13 +24,13 @@ PARTS = st.tuples(
 
 
 class KeyTests(SynchronousTestCase):
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     @given(PARTS, PARTS)
     def test_different_parts_make_different_digests(self, one: tuple, other: tuple) -> None:  # type: ignore[type-arg]
         """API, tenant, method, target and body cannot flow into each other."""
         self.assertEqual(Key(*one).digest == Key(*other).digest, one == other)
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     @given(st.text(min_size=1, max_size=6), st.text(min_size=1, max_size=6), st.binary(max_size=10))
     def test_no_two_projects_share_a_key(self, one: str, other: str, target: bytes) -> None:
         """Whatever two projects ask for, they meet only where they are one."""
@@ -119,7 +120,7 @@ class ContentTests(SynchronousTestCase):
         one = self.digest((b"Accept", b"a"), (b"X-B", b"b"))
         self.assertEqual(self.digest((b"x-b", b"b"), (b"ACCEPT", b"a")), one)
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     @given(st.binary(max_size=20), st.binary(max_size=20), st.binary(max_size=9), st.binary(max_size=9))
     def test_nothing_flows_over(self, content: bytes, other: bytes, value: bytes, another: bytes) -> None:
         """Different contents and different values never meet."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from itertools import pairwise
 
 from h2.config import H2Configuration
@@ -31,7 +30,9 @@ from llmproxy.core.http2.events import (
 )
 from llmproxy.core.http2.frames import ErrorCode, frame
 
-EXAMPLES = int(os.environ.get("LLMPROXY_FUZZ", "150"))
+from ...properties import examples
+
+EXAMPLES = examples(150)
 GET = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"a"), (b":path", b"/")]
 POST = [(b":method", b"POST"), *GET[1:]]
 HEAD = [(b":method", b"HEAD"), *GET[1:]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from itertools import pairwise
 
@@ -28,7 +27,9 @@ from llmproxy.core.http2.events import (
 from llmproxy.core.http2.frames import ErrorCode, frame
 from llmproxy.core.http2.machine import MOST_STREAMS, ServerMachine
 
-EXAMPLES = int(os.environ.get("LLMPROXY_FUZZ", "150"))
+from ...properties import examples
+
+EXAMPLES = examples(150)
 BASE = ((b":method", b"POST"), (b":scheme", b"https"), (b":path", b"/"), (b":authority", b"a"))
 DONE = wire.END_HEADERS | wire.END_STREAM
 RST, UPDATE = wire.RST_STREAM, wire.WINDOW_UPDATE

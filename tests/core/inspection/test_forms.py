@@ -13,6 +13,7 @@ from llmproxy.core.inspection.steps import finish
 from llmproxy.core.inspection.whitelist import LONGEST_VALUE, Whitelist
 from llmproxy.errors import BadRequest, ParamNotAllowed
 
+from ...properties import examples
 from ...tables import row
 
 MODEL = Whitelist.compile({"model": ["ok", "org/*", "a b"], "tags[]": ["x", "y"]})
@@ -87,7 +88,7 @@ class FormTests(SynchronousTestCase):
         self.assertIn("send application/json", error.description)
 
     @given(st.lists(st.tuples(st.text(min_size=1, max_size=9), st.text(max_size=9)), min_size=1, max_size=5))
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=examples(100), deadline=None)
     def test_encoded(self, pairs: list[tuple[str, str]]) -> None:
         """Whatever an encoder makes passes."""
         self.passes(urlencode([("x" + name, value) for name, value in pairs]).encode())

@@ -15,6 +15,8 @@ from llmproxy.core.inspection.steps import finish
 from llmproxy.core.inspection.whitelist import EACH, Whitelist
 from llmproxy.errors import BadRequest, ParamNotAllowed, ProxyError
 
+from ...properties import examples
+
 MODEL = Whitelist.compile({"model": ["ok", "1"]})
 BATCH = Whitelist.compile({("requests", EACH, "params", "model"): ["ok"], ("session", "model"): ["ok"]})
 
@@ -170,7 +172,7 @@ class AgreementTests(JsonCase):
     """The standard library's parser, strict, is what this reader is compared with."""
 
     @given(st.dictionaries(st.text(max_size=5), _values(), max_size=5), st.sampled_from([None, 1, "\t"]), st.booleans())
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=examples(150), deadline=None)
     def test_documents(self, document: dict[str, Any], indent: Any, escaped: bool) -> None:
         """Every document passes, however it is written."""
         self.passes(json.dumps({"x": document, "model": "ok"}, indent=indent, ensure_ascii=escaped).encode())
@@ -178,13 +180,13 @@ class AgreementTests(JsonCase):
     @given(
         st.lists(st.sampled_from('[]{}:," \n\\01-.eEtrunfalsé"model"ok'), max_size=12).map("".join), st.integers(0, 9)
     )
-    @settings(max_examples=500, deadline=None)
+    @settings(max_examples=examples(500), deadline=None)
     def test_fragments(self, text: str, depth: int) -> None:
         """Both take the same for JSON, at any depth."""
         self._agree(('{"x":' + "[" * depth + text + "]" * depth + "}").encode())
 
     @given(_values(), st.integers(0, 200), st.sampled_from(list(b'[]{}:," \\0x')))
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=examples(300), deadline=None)
     def test_one_byte_changed(self, value: Any, at: int, byte: int) -> None:
         """Both notice the same damage."""
         body = bytearray(json.dumps({"x": value}).encode())

@@ -12,6 +12,7 @@ from llmproxy.core.inspection.steps import finish
 from llmproxy.core.inspection.whitelist import Whitelist
 from llmproxy.errors import BadRequest, ParamNotAllowed
 
+from ...properties import examples
 from ...tables import row
 
 END = b"--b--\r\n"
@@ -47,7 +48,7 @@ class ReaderTests(SynchronousTestCase):
         self.assertEqual(read(b"--b--"), [])
 
     @given(st.lists(st.binary(max_size=30).filter(lambda data: b"--b" not in data), max_size=3), st.data())
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=examples(150), deadline=None)
     def test_pieces(self, values: list[bytes], data: st.DataObject) -> None:
         """It makes no difference how the bytes come."""
         body = b"".join(part(b"x", value) for value in values) + END

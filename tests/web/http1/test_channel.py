@@ -19,6 +19,7 @@ from llmproxy.core.http11 import Refusal
 from llmproxy.errors import ClientLeft, RequestBodyTimeout
 
 from ...middleware.fakes import Reader
+from ...properties import examples
 from ..wire import Client, Echo, Streaming, Whole, chunked, get, post
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -691,7 +692,7 @@ class SplitTests(SynchronousTestCase):
         client.send(*pieces)
         return client.received.replace(CONTINUE, b"")
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=examples(40), deadline=None)
     @given(st.sets(st.integers(1, len(PIPELINE) - 1), max_size=20))
     def test_any_split(self, cuts: set[int]) -> None:
         """Whether they come in one piece or in many."""

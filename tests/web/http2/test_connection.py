@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from itertools import pairwise
 
 from hpack import Encoder
@@ -20,10 +19,11 @@ from llmproxy.errors import ClientLeft
 from llmproxy.web.http2.connection import Http2Connection
 from llmproxy.web.site import ProxySite
 
+from ...properties import examples
 from ..http2wire import Header, Http2Client
 from ..wire import Echo, Streaming, Transport, Whole
 
-EXAMPLES = int(os.environ.get("LLMPROXY_FUZZ", "150"))
+EXAMPLES = examples(150)
 LIMITS = Limits(idle=5.0, closing=2.0, send_silence=4.0)
 
 

@@ -27,6 +27,7 @@ from llmproxy.web.livefeed import LiveFeed, Source
 from llmproxy.web.manage.agents import AgentRoutes
 from llmproxy.web.manage.budgets import BudgetRoutes
 
+from ...properties import examples
 from .api import API_KEY, MANAGEMENT_TOKEN, Answer
 from .cacheapi import CacheManageTestCase
 from .peopleapi import ANN, PeopleManageTestCase
@@ -172,7 +173,7 @@ class DrivenTests(DocumentCase):
     @cvar examples: of each operation.
     """
 
-    examples = 25
+    examples = examples(25)
 
     def setUp(self) -> None:
         super().setUp()

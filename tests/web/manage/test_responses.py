@@ -8,6 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.web.manage.responses import masked, moment
 
+from ...properties import examples
+
 
 class MaskedTests(SynchronousTestCase):
     def test_table(self) -> None:
@@ -21,7 +23,7 @@ class MaskedTests(SynchronousTestCase):
         ):
             self.assertEqual(masked(key), shown, (key, shown))
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=examples(50), deadline=None)
     @given(st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=80))
     def test_half(self, key: str) -> None:
         """Never more than half of it."""

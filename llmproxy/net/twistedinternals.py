@@ -10,12 +10,15 @@ correct, and slower.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
+from OpenSSL import SSL
 from twisted.internet import tcp
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IUNIXTransport
 from twisted.logger import Logger
+from twisted.protocols.tls import BufferingTLSTransport
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IListeningPort
@@ -23,6 +26,20 @@ if TYPE_CHECKING:
 
 SMALL = 16 * 1024
 """Bytes up to which it is worth waiting for what others write."""
+
+RECORD = 16 * 1024
+"""Bytes that a record of TLS takes, RFC 8446 section 5.1."""
+
+RECORDS = 4
+"""Of those that wait in OpenSSL at a time: it keeps the room for as long as the connection stands."""
+
+_RECORDS_LENGTH = (RECORDS + 1) * RECORD
+"""
+More than they are, with what is around them, and what OpenSSL has to say besides; and less than what the system is
+asked for anew each time (128 KiB).
+"""
+
+_OF_TLS = ("_aggregator", "_appSendBuffer", "_handshakeDone", "_lostTLSConnection", "_tlsConnection")
 
 WAITING = object()
 """See L{write_waiting}."""
@@ -97,8 +114,11 @@ def sender(transport: Any, poller: Collects, gone: Callable[[bytes], bool | None
     with C{write}: what the socket does not take goes there, and what is small while C{poller} collects.
 
     @param gone: called in place of sending where the connection is closing, or lost, and took none of the bytes.
-    @return: C{transport.write} itself unless it is plain TCP; otherwise what gives C{True}, or what C{gone} gives.
+    @return: C{transport.write} itself unless it is TCP, or TLS over that; what gives C{True}, or what C{gone} gives, of
+        plain TCP.
     """
+    if isinstance(transport, BufferingTLSTransport) and not MISSING:
+        return _tls_sender(transport, poller)
     if MISSING or not isinstance(transport, tcp.Connection) or transport.TLS or IUNIXTransport.providedBy(transport):
         write: Callable[[bytes], None] = transport.write
         return write
@@ -128,6 +148,51 @@ def sender(transport: Any, poller: Collects, gone: Callable[[bytes], bool | None
         if sent != len(data):
             connection.write(data[sent:] if sent else data)
         return True
+
+    return send
+
+
+def _tls_sender(transport: Any, poller: Collects) -> Callable[[bytes], bool | None]:
+    """
+    What encrypts at once, and hands the records of a write to TCP with one call.
+
+    C{transport.write} keeps the bytes until a call of the next turn, and then copies them, writes and reads OpenSSL's
+    buffer for each record.
+    """
+    below = transport.transport
+    if not isinstance(below, tcp.Connection) or any(not hasattr(transport, name) for name in _OF_TLS):
+        write: Callable[[bytes], None] = transport.write
+        return write
+    forward = sender(below, poller, below.write)
+
+    def send(data: bytes) -> None:
+        if (
+            not data
+            or not transport._handshakeDone
+            or transport._lostTLSConnection
+            or transport.disconnecting
+            or transport._appSendBuffer
+            or transport._aggregator._buffer
+        ):
+            transport.write(data)
+            return
+        connection, size, at = transport._tlsConnection, len(data), 0
+        try:
+            if size <= RECORD:
+                at = connection.send(data)
+                forward(connection.bio_read(2 * RECORD))
+            else:
+                view = memoryview(data)
+                while at < size:
+                    upto = at + RECORDS * RECORD
+                    while at < size and at < upto:
+                        at += connection.send(view[at : at + RECORD])
+                    forward(connection.bio_read(_RECORDS_LENGTH))
+        except SSL.Error:
+            # Twisted's own way finds out why, and does what is to be done. What was encrypted goes first.
+            with suppress(SSL.Error):
+                forward(connection.bio_read(_RECORDS_LENGTH))
+            transport.write(bytes(data[at:]))
 
     return send
 

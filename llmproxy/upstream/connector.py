@@ -146,7 +146,9 @@ class Connector:
 
         shared: Any = site
         return lambda: Negotiation(
-            lambda: http1(shared.http1), lambda: SharedConnection(shared, tls=tls, head_limit=limit), poller
+            lambda: http1(shared.http1),
+            lambda: SharedConnection(shared, poller=poller, tls=tls, head_limit=limit),
+            poller,
         )
 
     def _endpoint(self, host: str, port: int) -> IStreamClientEndpoint:

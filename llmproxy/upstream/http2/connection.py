@@ -25,10 +25,12 @@ from ...core.http2.clientmachine import ClientMachine
 from ...core.http2.turns import Turns
 from ...errors import UpstreamProtocolError
 from ...net.keepalive import keep_alive
+from ...net.twistedinternals import sender
 from ..writing import readable
 from .stream import UpstreamStream
 
 if TYPE_CHECKING:
+    from ...net.poller import Poller
     from ...net.timers import Deadline
     from ..exchange import Exchange
     from ..tls import ClientTls
@@ -89,8 +91,9 @@ class SharedConnection(protocol.Protocol):
     @ivar deadline: the owner's, for closing it when it has been idle too long.
     """
 
-    def __init__(self, owner: SharedOwner, *, tls: ClientTls | None, head_limit: int) -> None:
+    def __init__(self, owner: SharedOwner, *, poller: Poller, tls: ClientTls | None, head_limit: int) -> None:
         self._owner = owner
+        self._poller = poller
         self._tls = tls
         self.machine = ClientMachine(head_limit)
         self.streams: dict[int, UpstreamStream] = {}
@@ -112,6 +115,7 @@ class SharedConnection(protocol.Protocol):
             transport.setTcpNoDelay(True)
             keep_alive(transport)
         transport.registerProducer(self, True)
+        self._to_transport = sender(transport, self._poller, transport.write)
         self.machine.initiate_connection()
         self.flush()
 
@@ -251,7 +255,7 @@ class SharedConnection(protocol.Protocol):
         data = self.machine.data_to_send()
         self._ready = 0
         if data and not self._lost:
-            self.transport.write(data)  # type: ignore[union-attr]
+            self._to_transport(data)
 
     def over(self, stream: UpstreamStream, code: int | None) -> None:
         if self.streams.pop(stream.number, None) is None:

@@ -29,6 +29,7 @@ from ...core.http2 import events
 from ...core.http2.frames import ErrorCode
 from ...core.http2.machine import ServerMachine
 from ...core.http2.turns import Turns
+from ...net.twistedinternals import sender
 from ..clientaddress import host_of
 from ..http1.sending import Outflow
 from .request import Http2Request
@@ -93,6 +94,7 @@ class Http2Connection:
     def connectionMade(self) -> None:
         transport = self.transport
         self.client_host = host_of(transport.getPeer())
+        self._to_transport = sender(transport, self.site.poller, transport.write)
         self.secure = ISSLTransport.providedBy(transport)
         wheel, limits = self.site.wheel, self.site.limits
         self._idle = wheel.start(limits.idle, self._is_idle)
@@ -235,7 +237,7 @@ class Http2Connection:
         data = self.machine.data_to_send()
         self._ready = 0
         if data and not self._lost:
-            self.transport.write(data)
+            self._to_transport(data)
 
     def flush_soon(self) -> None:
         """Flush once what was read has been handled."""

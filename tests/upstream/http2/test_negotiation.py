@@ -44,7 +44,7 @@ class NegotiationTests(SynchronousTestCase):
         tls: Any = object()
         negotiation = Negotiation(
             lambda: Connection(owner, poller=poller, tls=tls),
-            lambda: SharedConnection(owner, tls=None, head_limit=65_536),
+            lambda: SharedConnection(owner, poller=poller, tls=None, head_limit=65_536),
             poller,
         )
         transport = Tls()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.bodies import BytesBody
@@ -27,7 +29,8 @@ class StreamTests(SynchronousTestCase):
         held.ask()
         upstream = held.accept()
         writes: list[bytes] = []
-        upstream.socket.write = writes.append  # type: ignore[method-assign]
+        connection: Any = upstream.socket.protocol
+        self.patch(connection, "_to_transport", writes.append)
         held.send(b"POST", [], BytesBody(b"question"))
         self.assertEqual(len(writes), 1)
         self.assertTrue(writes[0].endswith(b"question"))

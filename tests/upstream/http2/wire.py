@@ -117,7 +117,7 @@ class Http2Wire:
     def accept(self, settle: bool = True) -> Upstream:
         """Let the oldest attempt that waits succeed, and upstream choose HTTP/2."""
         site, connecting = self.waiting.pop(0)
-        connection = SharedConnection(site, tls=None, head_limit=HEAD_LIMIT)
+        connection = SharedConnection(site, poller=self.poller, tls=None, head_limit=HEAD_LIMIT)
         upstream = Upstream(Socket(self.clock, connection), self.most)
         self.upstreams.append(upstream)
         connecting.callback(connection)

@@ -31,9 +31,9 @@ RECORD = 16 * 1024
 """Bytes that a record of TLS takes, RFC 8446 section 5.1."""
 
 RECORDS = 4
-"""Of those that wait in OpenSSL at a time: it keeps the room for as long as the connection stands."""
+"""Of those that wait in OpenSSL at a time, with what is left of one more: it keeps the room while it is connected."""
 
-_RECORDS_LENGTH = (RECORDS + 1) * RECORD
+_RECORDS_LENGTH = (RECORDS + 2) * RECORD
 """
 More than they are, with what is around them, and what OpenSSL has to say besides; and less than what the system is
 asked for anew each time (128 KiB).
@@ -185,7 +185,10 @@ def _tls_sender(transport: Any, poller: Collects) -> Callable[[bytes], bool | No
                 view = memoryview(data)
                 while at < size:
                     upto = at + RECORDS * RECORD
-                    while at < size and at < upto:
+                    if size - upto < RECORD:
+                        # What is left of it has no write of its own.
+                        upto = size
+                    while at < upto:
                         at += connection.send(view[at : at + RECORD])
                     forward(connection.bio_read(_RECORDS_LENGTH))
         except SSL.Error:

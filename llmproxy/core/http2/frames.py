@@ -76,8 +76,12 @@ def wrong_size(kind: str) -> ConnectionFault:
 
 def frame(kind: int, flags: int, stream: int, payload: bytes | memoryview = b"") -> bytes:
     """One frame; C{payload} is not larger than the peer allows."""
-    length = len(payload)
-    return _HEAD.pack(length >> 16, length & 0xFFFF, kind, flags, stream) + payload
+    return frame_head(len(payload), kind, flags, stream) + payload
+
+
+def frame_head(length: int, kind: int, flags: int, stream: int) -> bytes:
+    """What comes before a payload of C{length} bytes."""
+    return _HEAD.pack(length >> 16, length & 0xFFFF, kind, flags, stream)
 
 
 def settings(values: dict[int, int]) -> bytes:

@@ -46,7 +46,7 @@ class Side:
         self._frame_limit = wire.SMALLEST_FRAME_LIMIT
         self._room = room
         self._received = ReceiveWindow(room)
-        self._out: list[bytes] = []
+        self._out: list[bytes | memoryview] = []
         self._reader = FrameReader(preface)
         self._settled = self._closed = False
         self._table_ends = True
@@ -109,7 +109,10 @@ class Side:
         size = len(data)
         self._window -= size
         known.window -= size
-        self._out.append(wire.frame(wire.DATA, wire.END_STREAM if end_stream else 0, stream, data))
+        self._out.append(wire.frame_head(size, wire.DATA, wire.END_STREAM if end_stream else 0, stream))
+        if size:
+            # By itself: it is copied once, with all that leaves with it.
+            self._out.append(data)
         self._allowance.earn(allowance.FOR_A_FRAME)
         if end_stream:
             self._ended(stream)
@@ -132,7 +135,7 @@ class Side:
 
     def data_to_send(self) -> bytes:
         out, self._out = self._out, []
-        return out[0] if len(out) == 1 else b"".join(out)
+        return b"".join(out)
 
     # -- frames
 

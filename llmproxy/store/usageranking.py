@@ -6,7 +6,7 @@ The ranking of a report's rows with SQLite and PostgreSQL.
 Groups are known by numbers, whose order is that of their names: databases compare those in half the time, and rows that
 are not shown never get names. SQLite does it in temporary tables, which no other process sees and which end with the
 report; of many rows only what decides their order is added up there, and of those that are shown the rest. PostgreSQL
-does it in one statement.
+does the same in one statement.
 """
 
 from __future__ import annotations
@@ -163,6 +163,23 @@ class _Ranking:
 
     # -- sums
 
+    def _is_short(self, sums: float, sought: float, limit: int) -> bool:
+        """
+        Whether all is added up at once: there is not much, or what is shown would take as long again.
+
+        @param sought: sums that each series could have.
+        """
+        groups = self._groups * len(self._plan.spans)
+        return not self._columns or sums <= MANY or sought * min(1.0, limit / max(1, groups)) * 2 > sums
+
+    def _sought(self, keys: Mapping[int, int]) -> int:
+        """
+        Sums that there are if each series has one in each block.
+
+        @param keys: how many series there are, by their cubes.
+        """
+        return sum(len(buckets) * keys.get(cube, 0) for (cube, _), buckets in self._buckets)
+
     def expected(self) -> dict[int, float]:
         """About how many sums there are to read, by their cubes."""
         kinds = [(cube, len(buckets), self._counts(cube, level, buckets)) for (cube, level), buckets in self._buckets]
@@ -207,7 +224,7 @@ class _SqliteRanking(_Ranking):
         if self._keyed and not keys:
             return Ranked([], 0)
         sums = sum(expected.values())
-        sought = sum(len(buckets) * keys.get(cube, 0) for (cube, _), buckets in self._buckets)
+        sought = self._sought(keys)
         narrow = bool(self._filters) and sought * 3 < sums
         sums = min(sums, sought) if narrow else sums
         self._rank(self._names if self._is_short(sums, sought, limit) else DECIDING, narrow)
@@ -216,15 +233,6 @@ class _SqliteRanking(_Ranking):
         self._run(f"CREATE TEMP TABLE usage_top AS {first}")
         named = self._named() if self._columns else {0: ()}
         return Ranked([(row[0], *named[row[1]], *row[2:]) for row in self._whole()], count)
-
-    def _is_short(self, sums: float, sought: float, limit: int) -> bool:
-        """
-        Whether all is added up at once: there is not much, or what is shown would take as long again.
-
-        @param sought: sums that each series could have.
-        """
-        groups = self._groups * len(self._plan.spans)
-        return not self._columns or sums <= MANY or sought * min(1.0, limit / max(1, groups)) * 2 > sums
 
     def _rank(self, names: Sequence[str], narrow: bool) -> None:
         self._counted = names
@@ -281,35 +289,61 @@ class _SqliteRanking(_Ranking):
 class _PostgresqlRanking(_Ranking):
     """
     The planner takes the rows of some blocks for few, and would look at all keys for each of them: here it is given the
-    blocks of each kind by their own, and may only join by hashes.
+    blocks of each kind by their own, and may only join by hashes and group by them: a sort of all sums goes to a disk.
     """
 
     mark, collation = "%s", ' COLLATE "C"'
 
     def made(self, limit: int, expected: Mapping[int, float]) -> Ranked:
         numbered, parameters = self._numbered(expected) if self._keyed else ("", [])
+        at_once = self._is_quick(numbered, parameters, expected, limit)
+        tables = [f"keys AS MATERIALIZED ({numbered})"] if self._keyed else []
+        tables.append(self._table(numbered, parameters, self._names if at_once else DECIDING))
+        order = _RANKED.replace("%", "%%")
+        shown = f"SELECT count(*) OVER () AS row_count, * FROM ranking ORDER BY {order}, before, span, k LIMIT {limit}"
+        tables.append(f"shown AS MATERIALIZED (SELECT *, row_number() OVER () AS place FROM ({shown}) AS shown)")
+        numbers = ", ".join(f'"{each}"' for each in self._names)
+        last = f"SELECT row_count, span, id, {numbers} FROM shown ORDER BY place" if at_once else self._whole()
+        self._run("SELECT set_config('enable_nestloop', 'off', true), set_config('enable_sort', 'off', true)")
+        rows = self._run(f"WITH {', '.join(tables)} {last}", *parameters).all()
+        self._run("SELECT set_config('enable_nestloop', 'on', true), set_config('enable_sort', 'on', true)")
+        named = self._named({row[2] for row in rows}) if self._columns else {}
+        return Ranked([(row[1], *named.get(row[2], ()), *row[3:]) for row in rows], rows[0][0] if rows else 0)
+
+    def _is_quick(self, numbered: str, parameters: Sequence[Any], expected: Mapping[int, float], limit: int) -> bool:
+        """Whether all is added up at once, see L{_is_short}."""
+        sums = sum(expected.values())
+        if not self._columns or self._filters or sums <= MANY:
+            return True
+        counted = f"SELECT cube, count(*), max(k) FROM ({numbered}) AS keys GROUP BY cube"
+        found = self._run(counted, *parameters).all()
+        self._groups = max((row[2] for row in found), default=0)
+        return self._is_short(sums, self._sought({row[0]: row[1] for row in found}), limit)
+
+    def _table(self, numbered: str, parameters: Sequence[Any], names: Sequence[str]) -> str:
+        """The sums of these names by groups, of which C{id} is one series each."""
         keys, by = ("min(s.before)", ", s.k") if self._keyed else ("0", "")
         wanted = self._wanted(numbered, parameters) if self._filters else None
         joined = f"{self._rollups(wanted)} JOIN {self._written(self._blocks)} ON {_BLOCK}"
         if self._keyed:
             joined += " JOIN keys AS s ON s.id = r.series"
-        order = _RANKED.replace("%", "%%")
-        tables = [f"keys AS MATERIALIZED ({numbered})"] if self._keyed else []
         k, one = ("s.k", "min(s.id)") if self._keyed else ("0", "0")
-        tables.append(
-            f"ranking AS (SELECT b.span AS span, {keys} AS before, {k} AS k, {one} AS id, {self._sums(self._names)} "
+        return (
+            f"ranking AS (SELECT b.span AS span, {keys} AS before, {k} AS k, {one} AS id, {self._sums(names)} "
             f"FROM {joined} GROUP BY b.span{by} HAVING {self._sum('requests')} > 0)"
         )
-        numbers = ", ".join(f'"{each}"' for each in self._names)
-        self._run("SET LOCAL enable_nestloop = off")
-        rows = self._run(
-            f"WITH {', '.join(tables)} SELECT count(*) OVER (), span, id, {numbers} FROM ranking "
-            f"ORDER BY {order}, before, span, k LIMIT {limit}",
-            *parameters,
-        ).all()
-        self._run("SET LOCAL enable_nestloop = on")
-        named = self._named({row[2] for row in rows}) if self._columns else {}
-        return Ranked([(row[1], *named.get(row[2], ()), *row[3:]) for row in rows], rows[0][0] if rows else 0)
+
+    def _whole(self) -> str:
+        """
+        All numbers of the rows that are shown, in their order. Each sum is looked for by itself: C{OFFSET} keeps the
+        planner from making one join of it.
+        """
+        one = f"SELECT * FROM usage_rollups AS r WHERE {_BLOCK} AND r.series = s.id OFFSET 0"
+        return (
+            f"SELECT min(t.row_count), t.span, min(t.id), {self._sums(self._names)} FROM shown AS t "
+            f"JOIN {self._written(self._blocks)} ON b.span = t.span JOIN keys AS s ON s.k = t.k AND s.cube = b.cube "
+            f"CROSS JOIN LATERAL ({one}) AS r GROUP BY t.place, t.span ORDER BY t.place"
+        )
 
     def _wanted(self, numbered: str, parameters: Sequence[Any]) -> dict[int, list[int]] | None:
         """The series that filters let through, by their cubes, where they are few."""

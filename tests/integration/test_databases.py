@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.message import Project
+from llmproxy.store import usageranking
 from llmproxy.store.agentsettings import AgentSettingsStore
 from llmproxy.store.backend import locate
 from llmproxy.store.database import Database
@@ -284,6 +285,22 @@ class MysqlUsageRecordsTests(_Mysql, UsageRecordsContract, SynchronousTestCase):
 
 class PostgresqlUsageReportsTests(_Postgresql, UsageReportsContract, SynchronousTestCase):
     """PostgreSQL."""
+
+
+class PostgresqlRankedReportsTests(_Postgresql, UsageReportsContract, SynchronousTestCase):
+    """PostgreSQL, no report being short enough for a plain statement."""
+
+    def setUp(self) -> None:
+        self.patch(usageranking, "PLAIN", -1)
+        UsageReportsContract.setUp(self)
+
+
+class PostgresqlReportsInTwoTests(PostgresqlRankedReportsTests):
+    """PostgreSQL, every report being ranked first, and what its rows have besides added up then."""
+
+    def setUp(self) -> None:
+        self.patch(usageranking._PostgresqlRanking, "_is_quick", lambda ranking, *_: not ranking._columns)
+        super().setUp()
 
 
 class MysqlUsageReportsTests(_Mysql, UsageReportsContract, SynchronousTestCase):

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from llmproxy.net import twistedinternals
 from llmproxy.net.poller import Poller
 from llmproxy.net.twistedinternals import RECORD, RECORDS, sender
 
@@ -223,6 +224,15 @@ class TlsSenderTests(SynchronousTestCase):
         pair.pass_on()
         pair.pass_on()
         self.assertEqual(pair.heard, data)
+
+    def test_unknown(self) -> None:
+        """A Twisted whose TLS is another one is written to as always."""
+        self.patch(twistedinternals, "_OF_TLS", ("_tlsConnection", "_another_name"))
+        pair = self.pair()
+        self.assertEqual(pair.send, pair.tls.write)
+        pair.send(b"abc")
+        pair.pass_on()
+        self.assertEqual(pair.heard, b"abc")
 
     def test_over_another(self) -> None:
         """TLS over anything but TCP is written to as always."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from ..ledger.ledger import Ledger
     from ..middleware.caching.cache import Cache
+    from ..net.handshakes import Handshakes
     from ..sinks.lag import ReactorLag
     from ..sinks.metrics import ProxyMetrics
 
@@ -37,6 +38,16 @@ def show_process(metrics: ProxyMetrics, running: Running, lag: ReactorLag) -> No
     """What runs, and how late."""
     metrics.gauge("llmproxy_in_flight", "Exchanges that are running.", lambda: running.in_flight)
     metrics.gauge("llmproxy_reactor_lag_seconds", "How late the event loop was at worst since asked.", lag.take_worst)
+
+
+def show_handshakes(metrics: ProxyMetrics, handshakes: Handshakes) -> None:
+    """How often TLS was begun anew, and how often that cost no signature."""
+    counter = metrics.counter
+    counter("llmproxy_tls_client_handshakes", "Handshakes of clients over TLS.", lambda: handshakes.clients)
+    text = "Handshakes that went on with a session of before."
+    counter("llmproxy_tls_client_resumptions", text, lambda: handshakes.clients_resumed)
+    counter("llmproxy_tls_upstream_handshakes", "Handshakes with upstream over TLS.", lambda: handshakes.upstream)
+    counter("llmproxy_tls_upstream_resumptions", text, lambda: handshakes.upstream_resumed)
 
 
 def show_ledger(metrics: ProxyMetrics, ledger: Ledger) -> None:

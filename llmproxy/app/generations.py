@@ -9,7 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from .gauges import show_cache, show_ledger, show_process
+from .gauges import show_cache, show_handshakes, show_ledger, show_process
 from .generation import Generation
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ class Generations:
         if foundation.ledger is not None:
             show_ledger(metrics, foundation.ledger)
         show_process(metrics, self, metering.lag)
+        show_handshakes(metrics, foundation.poller.handshakes)
         text = "Answers whose usage could not be read."
         metrics.counter("llmproxy_meter_errors", text, lambda: metering.meter_errors)
 

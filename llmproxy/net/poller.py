@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 from zope.interface import classImplements
 
 from . import twistedinternals
+from .handshakes import Handshakes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,7 @@ class Poller:
     Where there is no epoll, the reactor is none of descriptors (Windows, macOS, a test's clock), or Twisted is not as
     L{llmproxy.net.twistedinternals} knows it, none is adopted.
 
+    @ivar handshakes: of TLS, on its connections.
     @ivar collecting: several connections are being handled: what is small waits for what others write.
     @param epoll: makes what C{select.epoll} makes.
     """
@@ -60,6 +62,7 @@ class Poller:
         self._masks: dict[Any, tuple[int, int]] = {}
         self._leaving: dict[Any, None] = {}
         self.collecting = self._turning = False
+        self.handshakes = Handshakes()
         if twistedinternals.MISSING:
             self._log.warn(
                 "this version of Twisted is not known ({names}): connections are written to in its slower, public way",

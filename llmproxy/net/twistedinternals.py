@@ -244,6 +244,17 @@ def unwritten(transport: Any) -> int:
     )
 
 
+def was_resumed(transport: Any) -> bool:
+    """
+    Whether TLS went on with a session of before; C{False} where nobody can tell, as pyOpenSSL has no public way to ask.
+    """
+    try:
+        openssl: Any = SSL
+        return bool(openssl._lib.SSL_session_reused(transport.getHandle()._ssl))
+    except (AttributeError, TypeError):
+        return False
+
+
 # -- ports, names, errors, sites
 
 

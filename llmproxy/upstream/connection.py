@@ -112,6 +112,7 @@ class Connection(protocol.Protocol):
             self._now_ready()
 
     def handshakeCompleted(self) -> None:
+        self._poller.handshakes.note_upstream(self.transport)
         self._now_ready()
 
     def _now_ready(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from llmproxy.app import auditlog, redislimits
 from llmproxy.app.capturing import Capturing
-from llmproxy.app.gauges import show_cache, show_ledger, show_process
+from llmproxy.app.gauges import show_cache, show_handshakes, show_ledger, show_process
 from llmproxy.core.events.dispatching import DispatchReport
 from llmproxy.core.events.reports import SinkReport
 from llmproxy.core.upstreamreports import UpstreamReport
@@ -47,6 +47,7 @@ def shown() -> ProxyMetrics:
     """The metrics of a proxy with everything that there is."""
     metrics, anything = ProxyMetrics(), Anything()
     show_process(metrics, anything, anything)  # type: ignore[arg-type]
+    show_handshakes(metrics, anything)  # type: ignore[arg-type]
     show_ledger(metrics, anything)  # type: ignore[arg-type]
     show_cache(metrics, anything, anything)  # type: ignore[arg-type]
     Capturing.show(anything, metrics)  # type: ignore[arg-type]

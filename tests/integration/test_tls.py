@@ -165,6 +165,36 @@ class TlsTests(SynchronousTestCase):
         self.assertEqual(self.ask(self.port, "/v1/x", None, "sk-another-that-nobody-has-made")[0], 401)
         self.until(lambda: '"client_certificate":"CN=ann"' in self.log())
 
+    def test_resumed(self) -> None:
+        """A client that comes with a session of before goes on with it, and both are counted."""
+        self.serve("--listen", f"tls:{self.port}:interface=127.0.0.1")
+        self.until(lambda: self.serial("one.example"))
+        context = self.context()
+        session = self.greeted(context)
+        self.greeted(context, session)
+        # The one that asks is another one.
+        counted = self.handshakes(context)
+        self.assertEqual(counted["llmproxy_tls_client_handshakes_total"], 3.0)
+        self.assertEqual(counted["llmproxy_tls_client_resumptions_total"], 1.0)
+
+    def greeted(self, context: ssl.SSLContext, session: Any = None) -> Any:
+        """The session of a connection over which something was asked."""
+        with (
+            socket.create_connection(("127.0.0.1", self.port), PATIENCE) as plain,
+            context.wrap_socket(plain, server_hostname="one.example", session=session) as secure,
+        ):
+            secure.sendall(b"GET /health HTTP/1.1\r\nHost: one.example\r\n\r\n")
+            self.assertIn(b"200 OK", secure.recv(65536))
+            self.assertEqual(secure.session_reused, session is not None)
+            return secure.session
+
+    def handshakes(self, context: ssl.SSLContext) -> dict[str, float]:
+        connection = HTTPSConnection("127.0.0.1", self.port, timeout=PATIENCE, context=context)
+        connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {MANAGEMENT_TOKEN}"})
+        lines = connection.getresponse().read().decode().splitlines()
+        connection.close()
+        return {line.split()[0]: float(line.split()[1]) for line in lines if line.startswith("llmproxy_tls_")}
+
     def log(self) -> str:
         with open(os.path.join(self.directory, "access.log")) as file:
             return file.read()

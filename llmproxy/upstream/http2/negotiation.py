@@ -45,6 +45,8 @@ class Negotiation(protocol.Protocol):
         connection.makeConnection(transport)
         if IHandshakeListener.providedBy(connection):
             connection.handshakeCompleted()
+        else:
+            self._poller.handshakes.note_upstream(transport)
         self.ready.callback(connection)
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:

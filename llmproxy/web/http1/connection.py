@@ -153,6 +153,7 @@ class ClientConnection:
     def _negotiated(self, data: bytes) -> None:
         """The first bytes over TLS: ALPN is settled now."""
         self._takes_data = None
+        self.site.poller.handshakes.note_client(self.transport)
         if self._speaks_http2():
             connection = self.site.http2_connection()
             self.hand_over(connection)

@@ -1,0 +1,1 @@
+`/metrics` counts handshakes of TLS at both ends, and those that went on with a session of before: `llmproxy_tls_client_handshakes_total`, `llmproxy_tls_client_resumptions_total` and the same of `upstream`.

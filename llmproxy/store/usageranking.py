@@ -289,7 +289,7 @@ class _SqliteRanking(_Ranking):
 class _PostgresqlRanking(_Ranking):
     """
     The planner takes the rows of some blocks for few, and would look at all keys for each of them: here it is given the
-    blocks of each kind by their own, and may only join by hashes and group by them: a sort of all sums goes to a disk.
+    blocks of each kind by their own, and may only join by hashes.
     """
 
     mark, collation = "%s", ' COLLATE "C"'
@@ -304,9 +304,9 @@ class _PostgresqlRanking(_Ranking):
         tables.append(f"shown AS MATERIALIZED (SELECT *, row_number() OVER () AS place FROM ({shown}) AS shown)")
         numbers = ", ".join(f'"{each}"' for each in self._names)
         last = f"SELECT row_count, span, id, {numbers} FROM shown ORDER BY place" if at_once else self._whole()
-        self._run("SELECT set_config('enable_nestloop', 'off', true), set_config('enable_sort', 'off', true)")
+        self._run("SET LOCAL enable_nestloop = off")
         rows = self._run(f"WITH {', '.join(tables)} {last}", *parameters).all()
-        self._run("SELECT set_config('enable_nestloop', 'on', true), set_config('enable_sort', 'on', true)")
+        self._run("SET LOCAL enable_nestloop = on")
         named = self._named({row[2] for row in rows}) if self._columns else {}
         return Ranked([(row[1], *named.get(row[2], ()), *row[3:]) for row in rows], rows[0][0] if rows else 0)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from codecs import BOM_UTF8
+from collections.abc import Mapping
 
 from ...errors import BadRequest
 from ..models import LONGEST, named
@@ -19,6 +20,7 @@ from .charset import check_utf8
 from .folding import member
 from .steps import SLICE, Steps
 from .whitelist import LONGEST_VALUE, SHOWN, Kind, Node, repeated
+from .wholejson import members_of
 
 MOST_NESTED = 256
 """Arrays and objects within each other; readers with a stack end between 128 and 10,000."""
@@ -51,6 +53,35 @@ def inspection(body: bytes, root: Node) -> Steps[str]:
     """
     _check_begin(body)
     yield from check_utf8(body)
+    members = members_of(body) if root.members else None
+    if members is not None:
+        try:
+            return (yield from _at_once(members, root))
+        except BadRequest:
+            # What is wrong, and where, is found by reading it in order.
+            pass
+    return (yield from in_order(body, root))
+
+
+def _at_once(members: Mapping[str, bytes], root: Node) -> Steps[str]:
+    """The same of an object whose members are known, each of them whole and valid."""
+    seen: set[str] = set()
+    model = ""
+    for name, value in members.items():
+        folded = member(name)
+        wanted = root.members.get(folded)
+        if wanted is not None:
+            if folded in seen:
+                raise repeated(name)
+            seen.add(folded)
+            yield from _Reader(value, root).value(wanted, name)
+        if folded == "model":
+            model = _short_text(value[:_LONGEST_MODEL])
+    return model
+
+
+def in_order(body: bytes, root: Node) -> Steps[str]:
+    """The same of any document, from its begin to its end."""
     reader = _Reader(body, root)
     if not reader.opens():
         raise BadRequest("the body is not a JSON object" if root.members else "the body is not a JSON array")

@@ -24,7 +24,7 @@ _W = rb"[ \t\n\r]{0,%d}" % LONGEST_BLANK
 _CHARACTERS = rb'[^"\\\x00-\x1f]'
 _ESCAPE = rb'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})'
 _STRING = rb'"%b*(?:%b%b*)*"' % (_CHARACTERS, _ESCAPE, _CHARACTERS)
-_NUMBER = rb"-?(?:0|[1-9][0-9]{0,%d})(?:\.[0-9]{1,%d})?(?:[eE][+-]?[0-9]{1,8})?" % ((LONGEST_NUMBER // 2,) * 2)
+_NUMBER = rb"-?(?:0|[1-9][0-9]{0,%d})(?:\.[0-9]{1,%d})?(?:[eE][+-]?[0-9]{1,%d})?" % ((LONGEST_NUMBER // 2,) * 3)
 _WORD = rb"true|false|null"
 
 

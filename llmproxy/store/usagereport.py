@@ -52,7 +52,6 @@ _SAMPLES = 5
 _NOTHING = (0,) * len(NUMBERS)
 _ADVICE = "ask for a shorter time, fewer groups, one token, or in a time zone that is whole hours from UTC"
 
-
 Steps = Generator[Any, Any, T]
 """What is made of statements that can be made with those of others: it gives each, and gets its rows."""
 
@@ -275,7 +274,8 @@ class _Report:
         if query is None:
             return [], 0
         counts = self._are_few or self._dialect in usagesql.COUNTS
-        found = list(self._connection.execute(usagesql.ranked(self._dialect, query, order, limit, counts=counts)))
+        best = usagesql.ranked(self._dialect, query, order, limit, counts=counts)
+        found = usagesql.found_in(self._connection, best, self._is_hashed(made))
         if counts:
             return list(self._read(row[1:] for row in found)), found[0][0] if found else 0
         count = len(found) if len(found) < limit else self._connection.scalar(usagesql.counted(query)) or 0
@@ -301,7 +301,13 @@ class _Report:
     def _sums(self, made: Plan, apart: bool = True) -> Iterator[Row]:
         """All that a plan finds."""
         query = self._query(made, apart)
-        return iter(()) if query is None else self._read(self._connection.execute(query))
+        connection, hashed = self._connection, self._is_hashed(made)
+        return iter(()) if query is None else self._read(usagesql.found_in(connection, query, hashed))
+
+    def _is_hashed(self, made: Plan) -> bool:
+        """Whether PostgreSQL reads many values, where it expects few. Single records of several spans need loops."""
+        many = made.value is not None and len(made.scans) < 2 and not self._are_few
+        return many and self._dialect == "postgresql" and not is_together(self._connection)
 
     def _query(self, made: Plan, apart: bool = True) -> Any:
         """The statement of a plan; C{None} if it would find nothing."""
@@ -309,7 +315,8 @@ class _Report:
         if made.sums:
             series = self._series({each.cube for each in made.sums})
             if series != []:
-                parts.append(usagesql.rolled_up(self._dialect, made, self._names, self._filters, series, apart))
+                hashed = self._is_hashed(made)
+                parts.append(usagesql.rolled_up(self._dialect, made, self._names, self._filters, series, apart, hashed))
         if made.scans:
             names, filters, values = self._names, self._filters, self._values if made.apart else ()
             having = made.value is not None and bool(made.sums)

@@ -67,6 +67,7 @@ def rolled_up(
     filters: Filters,
     series: Sequence[int] | None = None,
     apart: bool = True,
+    hashed: bool = False,
 ) -> Any:
     """
     The roll-ups of a plan, each a row; see L{grouped}.
@@ -74,13 +75,14 @@ def rolled_up(
     @param names: of the numbers.
     @param series: all that the filters let through, where they are few.
     @param apart: values are kept apart; else all of a name are added up.
+    @param hashed: a plan of values is for L{found_in}, which may only join by hashes.
     """
     rows = [(each.span, each.cube, each.level, each.bucket, each.sign) for each in plan.sums]
     blocks = values(dialect, _SUM, rows).subquery("blocks")
     keys = [_S[name] for name in plan.columns.values()] + (
         [_S.value] if plan.value is not None and plan.apart and apart else []
     )
-    if dialect == "postgresql" and plan.value is not None and series is None:
+    if hashed and series is None:
         return _valued(plan, blocks, keys, names, filters)
     query = _rows(blocks, keys, names, {name: _R[name] for name in names}, min(row[-1] for row in rows) > 0)
     query = query.join(usage_rollups, and_(*(_R[name] == blocks.c[name] for name in ("cube", "level", "bucket"))))
@@ -146,6 +148,20 @@ def scanned(
     if having:
         query = query.where(*(each != "" for each in values_said))
     return query.where(*(_shown(name).in_(wanted) for name, wanted in filters.items()))
+
+
+def found_in(connection: Connection, query: Any, hashed: bool) -> Sequence[Any]:
+    """
+    The rows of a query.
+
+    @param hashed: PostgreSQL may only join by hashes.
+    """
+    if not hashed:
+        return connection.execute(query).all()
+    connection.execute(text("SET LOCAL enable_nestloop = off"))
+    rows = connection.execute(query).all()
+    connection.execute(text("SET LOCAL enable_nestloop = on"))
+    return rows
 
 
 def grouped(parts: Sequence[Any], names: Sequence[str]) -> Any:

@@ -1,1 +1,1 @@
-Reports of tens of thousands of rows take half as long with PostgreSQL: only what decides their order is added up of all of them, the rest of those that are shown.
+Reports of more rows than are shown take less time with PostgreSQL, above all of days in another zone: only what decides their order is added up of all of them.

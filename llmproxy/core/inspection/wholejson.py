@@ -66,7 +66,7 @@ def _is_written(body: bytes, members: Mapping[str, bytes], begin: bytes, middle:
     """Whether the body is these members, in this style, and nothing else: of a name that stands twice one is known."""
     at, before = 1, begin
     for name, value in members.items():
-        head = before + name.encode() + middle
+        head = before + name.encode("utf-8", "surrogatepass") + middle
         if len(head) > LONGEST_NAME or not body.startswith(head, at) or not body.startswith(value, at + len(head)):
             return False
         at += len(head) + len(value)

@@ -29,6 +29,8 @@ server.listen(0, '127.0.0.1', () => {
       const person = existsSync(`disabled-${id}`) ? undefined : asked.people[id];
       return person && { accountId: id, claims: () => ({ sub: id, ...person }) };
     },
+    // Each is good once; who shows one twice ends the sign-in.
+    rotateRefreshToken: true,
     issueRefreshToken: (ctx, client) => client.clientId === 'llmproxy',
     // Nobody is asked to consent.
     async loadExistingGrant(ctx) {

@@ -15,11 +15,13 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SkipTest
 
+from ..tables import row
 from . import agentprograms, browser, oidcprovider
 from .agentprograms import CLAUDE, CODEX, Island
 from .agentupstream import HELLO
@@ -311,6 +313,28 @@ class SignInTests(SignInTestCase):
         self.assertEqual(self.ask("POST", "/anthropic/v1/messages", pair["access_token"], {})[0], 401)
         [device] = self.manage("GET", f"/people/{person['id']}/devices")
         self.assertEqual(device["ended_because"], "provider")
+
+    def test_two_sessions(self) -> None:
+        """
+        Two sessions that refresh at the same moment do not both ask a provider that takes each refresh token once: it
+        would end the sign-in, as it does where that is stolen.
+        """
+        status, said = self.login("bob", self.let_in)
+        self.assertEqual(status, 0, said)
+        kept = json.loads(Path(self.home, ".config", "llmproxy", "credentials.json").read_text())
+        refresh = kept["proxies"][self.address]["refresh_token"]
+        for number in range(4):
+            time.sleep(1.1)
+            with ThreadPoolExecutor(3) as sessions:
+                found = list(sessions.map(self.refreshed, [refresh] * 3))
+            pairs = [said for status, said in found if status == 200]
+            with row(self, number, found):
+                self.assertEqual(len(pairs), 1)
+                self.assertLessEqual({status for status, _ in found}, {200, 401, 503})
+            refresh = pairs[0]["refresh_token"]
+        [person] = self.manage("GET", "/people")
+        [device] = self.manage("GET", f"/people/{person['id']}/devices")
+        self.assertIsNone(device["ended_because"])
 
     def refreshed(self, refresh_token: str) -> tuple[int, Any]:
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}

@@ -615,6 +615,15 @@ RUNTIME = Board(
                     ("max by (instance) (llmproxy_reactor_lag_seconds{JOB})", "{{instance}}"),
                     unit="s",
                 ),
+                lines(
+                    "Handshakes of TLS",
+                    "Whole ones cost both ends a signature; those that go on with a session of before do not.",
+                    (f"sum(rate(llmproxy_tls_client_handshakes_total{{JOB}}[{RATE}]))", "clients"),
+                    (f"sum(rate(llmproxy_tls_client_resumptions_total{{JOB}}[{RATE}]))", "clients, resumed"),
+                    (f"sum(rate(llmproxy_tls_upstream_handshakes_total{{JOB}}[{RATE}]))", "upstream"),
+                    (f"sum(rate(llmproxy_tls_upstream_resumptions_total{{JOB}}[{RATE}]))", "upstream, resumed"),
+                    unit="ops",
+                ),
                 table("Versions", "What runs where.", "sum by (version, instance) (llmproxy_build_info{JOB})"),
                 lines(
                     "Uptime",

@@ -74,7 +74,7 @@ class TopTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.held = threading.Event()
         self.addCleanup(self.held.set)
-        for name, value in (("LOOKED", 0.5), ("FIRST", 20.0), ("AGAIN", 0.05)):
+        for name, value in (("LOOKED", 1.0), ("FIRST", 20.0), ("AGAIN", 0.05)):
             self.patch(top, name, value)
 
     def feed(self, content: bytes = FEED, status: int = 200, held: bool = True) -> Feed:
@@ -118,7 +118,7 @@ class TopTests(SynchronousTestCase):
         result = self.top("--once", answers=())
         self.assertEqual(result.exit_code, 5)
         self.assertIn("gone", result.output)
-        self.patch(top, "LOOKED", 1.5)
+        self.patch(top, "LOOKED", 3.0)
         changed = event("numbers", {**NUMBERS, "in_flight": 77})
         result = self.top("--once", answers=(self.feed(held=False), Unreachable("away"), self.feed(changed)))
         self.assertIn("running 77", result.output)

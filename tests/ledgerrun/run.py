@@ -6,7 +6,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from attrs import frozen
@@ -31,7 +31,8 @@ SETTLES_WITHIN = 60.0
 @frozen
 class Scene:
     """
-    @ivar count: of exchanges.
+    @ivar count: of exchanges, at least.
+    @ivar kills: there are more exchanges where there were not so many kills yet: a machine may be too fast for them.
     @ivar between: seconds between two kills, about.
     @ivar whole_of: one of so many kills is of the whole proxy.
     @ivar proxies: that share the database, as machines do; each has a directory of its own.
@@ -43,6 +44,7 @@ class Scene:
     between: float = 0.7
     whole_of: int = 6
     proxies: int = 1
+    kills: int = 0
 
 
 @frozen
@@ -102,7 +104,7 @@ async def _play(scene: Scene, directory: str, url: str, secrets: list[str]) -> O
             await proxy.start()
         began = time.monotonic()
         harassing = asyncio.gather(*(proxy.harass(scene.between, scene.whole_of) for proxy in proxies))
-        names = _names(scene.count)
+        names = _names(scene, lambda: sum(proxy.worker_kills + proxy.proxy_kills for proxy in proxies))
         ports = [proxies[n % len(proxies)].port for n in range(CLIENTS)]
         clients = [Client(port, secrets, names, seen, random.Random(scene.seed + n)) for n, port in enumerate(ports)]
         asking = asyncio.gather(*(client.run() for client in clients))
@@ -142,8 +144,12 @@ async def _ended(task: asyncio.Future[Any]) -> None:
         pass
 
 
-def _names(count: int) -> Iterator[str]:
-    return (f"lr-{number:06}" for number in range(count))
+def _names(scene: Scene, kills: Callable[[], int]) -> Iterator[str]:
+    number = 0
+    # A token has ten times as many requests as there are exchanges.
+    while number < scene.count or (kills() < scene.kills and number < 8 * scene.count):
+        yield f"lr-{number:06}"
+        number += 1
 
 
 def kept_in(url: str) -> Kept:

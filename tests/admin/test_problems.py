@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.admin.backend import ApiError
-from llmproxy.admin.problems import problems_of
+from llmproxy.admin.problems import overtaken, problems_of
 
 from ..tables import row
 
@@ -19,7 +19,7 @@ class ProblemTests(SynchronousTestCase):
             (
                 ApiError(400, "bad_request", "invalid request body", "Expected `int`, got `str` - at `$.rpm_limit`"),
                 "rpm_limit",
-                "Expected `int`, got `str`.",
+                "Expected a whole number, such as 600.",
             ),
             (
                 ApiError(400, "bad_request", "invalid request body", "too long - at `$.api_keys[...]`"),
@@ -42,6 +42,34 @@ class ProblemTests(SynchronousTestCase):
         self.assertIn(
             "Somebody else has changed this", problems_of(ApiError(412, "x", "precondition failed"), FIELDS)[""]
         )
+
+    def test_plain(self) -> None:
+        """What the API says to programs, of types and patterns, is said to people in words."""
+        for theirs, ours in (
+            ("Expected `int | null`, got `str`", "Expected a whole number, such as 600."),
+            ("Expected `int` <= 5256000", "Expected 5256000 at most."),
+            ("Expected `int | null` >= 0", "Expected 0 at least."),
+            ("Expected `str` of length <= 255", "Expected 255 characters at most."),
+            ("Expected `array` of length <= 100", "Expected 100 lines at most."),
+            ("Expected `str` of length >= 1", "There is nothing here, or on one side of a sign."),
+            ("max_requests must be <= 9", "Expected 9 at most."),
+            ("Invalid enum value 'nope'", "Expected one of those that can be chosen."),
+            (
+                r"Expected `str` matching regex '^[\\x21-\\x7e]*$(?!\\n)'",
+                "There is a character that cannot stand here.",
+            ),
+            ("expected an address, got 'zzz'", "Expected an address, got 'zzz'."),
+        ):
+            error = ApiError(400, "bad_request", "invalid request body", f"{theirs} - at `$.name`")
+            self.assertEqual(problems_of(error, FIELDS), {"name": ours})
+        error = ApiError(400, "x", "invalid request body", "Expected `str` of length <= 64 - at `key` in `$.name`")
+        self.assertEqual(problems_of(error, FIELDS), {"name": "Expected 64 characters at most."})
+
+    def test_overtaken(self) -> None:
+        """Beside a field that says something else than what holds now, that stands; line ends of browsers are none."""
+        now = {"name": "theirs", "rpm_limit": "", "models": "a\nb", "max_budget": "5"}
+        typed = {"name": "mine", "rpm_limit": "60", "models": "a\r\nb", "version": "x"}
+        self.assertEqual(overtaken(typed, now), {"name": "It is theirs now.", "rpm_limit": "It is empty now."})
 
     def test_other(self) -> None:
         """What is no fault of the form is not shown as one."""

@@ -10,7 +10,7 @@ from ..answers import Page, Redirect, ViewAnswer
 from ..backend import ApiError, segment
 from ..limitforms import MAIN, MORE, NAMES, changed, stated, texts
 from ..lists import listing
-from ..problems import Problems, problems_of
+from ..problems import Problems, overtaken, problems_of
 from ..reports import charts, report
 from ..spans import SPANS, span_of
 from ..visit import Entry, Form, Route, Visit
@@ -147,8 +147,11 @@ async def create(visit: Visit) -> ViewAnswer:
 async def edit(visit: Visit) -> ViewAnswer:
     answer = await visit.api.ask("GET", _path(visit))
     project = answer.value
-    values = {"name": project["name"], **texts(project)}
-    return await _form_page(visit, values, {}, project=project, version=answer.version)
+    return await _form_page(visit, _values(project), {}, project=project, version=answer.version)
+
+
+def _values(project: Mapping[str, Any]) -> dict[str, str]:
+    return {"name": project["name"], **texts(project)}
 
 
 async def change(visit: Visit) -> ViewAnswer:
@@ -165,6 +168,8 @@ async def change(visit: Visit) -> ViewAnswer:
     else:
         problems, status = {"name": "A project needs a name."}, 400
     answer = await visit.api.ask("GET", _path(visit))
+    if status == 412:
+        problems |= overtaken(form.shown(), _values(answer.value))
     return await _form_page(visit, form.shown(), problems, status, project=answer.value, version=answer.version)
 
 

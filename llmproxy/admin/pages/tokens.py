@@ -11,7 +11,7 @@ from ..backend import ApiError, segment
 from ..formats import moment_of
 from ..limitforms import MAIN, MORE, NAMES, changed, texts
 from ..lists import SIZE, listing
-from ..problems import Problems, problems_of
+from ..problems import Problems, overtaken, problems_of
 from ..snippets import kind_of, snippets
 from ..tokenforms import DEFAULT, DURATIONS, OTHER, OVERLAPS, body_of, metadata_of, metadata_text, minutes_of, number_of
 from ..visit import Entry, Route, Visit
@@ -159,14 +159,16 @@ async def _apis(visit: Visit) -> list[tuple[str, str]]:
 
 async def edit(visit: Visit) -> ViewAnswer:
     answer = await visit.api.ask("GET", _path(visit))
-    token = answer.value
-    values = {
+    return await _edit_page(visit, _values(answer.value), {}, answer.value, answer.version)
+
+
+def _values(token: Mapping[str, Any]) -> dict[str, str]:
+    return {
         "name": token["name"] or "",
         "max_requests": "" if token["max_requests"] is None else str(token["max_requests"]),
         "metadata": metadata_text(token["metadata"]),
         **texts(token),
     }
-    return await _edit_page(visit, values, {}, token, answer.version)
 
 
 async def change(visit: Visit) -> ViewAnswer:
@@ -189,6 +191,8 @@ async def change(visit: Visit) -> ViewAnswer:
         except ApiError as error:
             problems, status = problems_of(error, (*FIELDS, "expires_at")), error.status
     answer = await visit.api.ask("GET", _path(visit))
+    if status == 412:
+        problems |= overtaken(form.shown(), _values(answer.value))
     return await _edit_page(visit, form.shown(), problems, answer.value, answer.version, status)
 
 

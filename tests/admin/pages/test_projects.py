@@ -79,14 +79,16 @@ class ProjectsTests(PagesTestCase):
         self.assertEqual(list(self.one("b")["api_keys"]), ["anthropic"])
 
     def test_changed_meanwhile(self) -> None:
-        """What somebody else has changed since is not overwritten."""
-        self.create(name="a")
+        """What somebody else has changed since is not overwritten unseen: it stands beside what was typed."""
+        self.create(name="a", rpm_limit="60", tpm_limit="5")
         project = self.one("a")["id"]
         page = self.visit(f"/projects/{project}/edit")
-        self.ask("PATCH", f"/projects/{project}", {"name": "theirs"})
+        self.ask("PATCH", f"/projects/{project}", {"name": "theirs", "rpm_limit": 70})
         shown = self.send(page, name="mine")
         self.assertEqual(shown.status, 412)
         self.assertIn("Somebody else has changed this", shown.text)
+        for words, number in (("It is theirs now.", 1), ("It is 70 now.", 1), ("It is 5 now.", 0)):
+            self.assertEqual(shown.text.count(words), number, words)
         self.assertEqual(self.send(shown, name="mine").status, 200)
         self.one("mine")
 

@@ -62,8 +62,16 @@ class SettingsTests(PagesTestCase):
         """One is created, its token shown once, and revoked."""
         self.sign_in()
         form = self.visit("/settings/admins/new")
-        for fields, words in (({"name": ""}, "needs a name"), ({"name": "x", "days": "many"}, "number of days")):
-            self.assertIn(words, self.send(form, **fields).text, fields)
+        for fields, words in (
+            ({"name": ""}, "needs a name"),
+            ({"name": "x", "days": "many"}, "number of days"),
+            ({"name": "x", "days": "9" * 5000}, "number of days"),
+            ({"name": "x", "days": "3651"}, "3650 at most"),
+            ({"name": "two words", "role": "operator"}, "without spaces"),
+        ):
+            shown = self.send(form, **fields)
+            self.assertEqual(shown.status, 400, fields)
+            self.assertIn(words, shown.text, fields)
         made = self.send(form, name="ada", role="operator", days="30")
         token = next(each["token"] for each in [self.ask("GET", "/admins").json[0]])
         self.assertIn("shown once", made.text)

@@ -143,6 +143,16 @@ class TokensTests(PagesTestCase):
         shown = self.send(self.visit(f"/tokens/{token}/edit"), max_requests="x")
         self.assertEqual((shown.status, self.only()["max_requests"]), (400, None))
 
+    def test_changed_meanwhile(self) -> None:
+        """What somebody else has changed since is not overwritten unseen: it stands beside what was typed."""
+        token, _ = self.token(self.project_id, name="a", metadata={"team": "x"})
+        page = self.visit(f"/tokens/{token}/edit")
+        self.ask("PATCH", f"/tokens/{token}", {"name": "theirs", "metadata": {"team": "y"}})
+        shown = self.send(page, name="mine")
+        self.assertEqual((shown.status, self.only()["name"]), (412, "theirs"))
+        for words in ("It is theirs now.", "It is team = y now."):
+            self.assertIn(words, shown.text)
+
     def test_activated(self) -> None:
         """Who revokes a token and activates it again has it with the limits that it had."""
         token, _ = self.token(self.project_id, max_requests=5)

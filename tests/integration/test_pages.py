@@ -163,6 +163,20 @@ class EveryPageTests(BrowserTestCase):
     if not AXE.exists():
         test_accessible.skip = f"no axe-core: npm install --prefix {AXE.parents[2]} axe-core"  # type: ignore[attr-defined]
 
+    def test_long_names(self) -> None:
+        """A name that is as long as it may be, without a space, makes no page wider than the window."""
+        name = "W" * 255
+        body = {"name": name, "api_keys": {"openai": self.site.upstream_key}, "max_budget": "10"}
+        project = self.site.ask("POST", "/projects", body)["id"]
+        token = self.site.ask("POST", "/tokens", {"project_id": project, "duration_minutes": 60, "name": name})
+        self.site.chat(token["token"])
+        paths = ("/", "/projects", f"/projects/{project}", "/tokens", f"/tokens/{token['id']}", "/usage?first=project")
+        for narrow in (False, True):
+            page = self.signed_in(narrow=narrow)
+            for path in paths:
+                self.go(page, path)
+                self.assertFalse(self.overflows(page), (narrow, path))
+
     def test_keyboard(self) -> None:
         """The first key leads past the navigation; what has the focus can be seen."""
         page = self.signed_in()

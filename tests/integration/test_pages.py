@@ -177,6 +177,24 @@ class EveryPageTests(BrowserTestCase):
                 self.go(page, path)
                 self.assertFalse(self.overflows(page), (narrow, path))
 
+    def test_telephone(self) -> None:
+        """On a telephone the words of a chart are large enough to read, and the page that one is at can be seen."""
+        page = self.signed_in(narrow=True)
+        self.go(page, "/")
+        sizes = page.evaluate(
+            "[...document.querySelectorAll('.chart .axis')].filter((each) => each.getBoundingClientRect().width)"
+            ".map((each) => each.getBoundingClientRect().height)"
+        )
+        self.assertGreater(len(sizes), 5)
+        self.assertGreaterEqual(min(sizes), 10)
+        self.go(page, "/settings")
+        left, right = page.evaluate(
+            "(({left, right}) => [left, right])"
+            "(document.querySelector('.top nav [aria-current]').getBoundingClientRect())"
+        )
+        self.assertGreaterEqual(left, 0)
+        self.assertLessEqual(right, page.viewport_size["width"])
+
     def test_keyboard(self) -> None:
         """The first key leads past the navigation; what has the focus can be seen."""
         page = self.signed_in()

@@ -30,6 +30,13 @@
     }
   };
 
+  /* On a telephone the navigation is wider than the window: where one is can be seen. */
+  const here = document.querySelector(".top nav [aria-current]");
+  if (here) {
+    const list = here.closest("ul");
+    list.scrollLeft += here.getBoundingClientRect().right - list.getBoundingClientRect().right + 24;
+  }
+
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;

@@ -61,7 +61,8 @@ class ProblemTests(SynchronousTestCase):
             ("expected an address, got 'zzz'", "Expected an address, got 'zzz'."),
         ):
             error = ApiError(400, "bad_request", "invalid request body", f"{theirs} - at `$.name`")
-            self.assertEqual(problems_of(error, FIELDS), {"name": ours})
+            with row(theirs):
+                self.assertEqual(problems_of(error, FIELDS), {"name": ours})
         error = ApiError(400, "x", "invalid request body", "Expected `str` of length <= 64 - at `key` in `$.name`")
         self.assertEqual(problems_of(error, FIELDS), {"name": "Expected 64 characters at most."})
 

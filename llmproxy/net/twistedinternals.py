@@ -180,17 +180,19 @@ def _tls_sender(transport: Any, poller: Collects) -> Callable[[bytes], bool | No
         try:
             if size <= RECORD:
                 at = connection.send(data)
-                forward(connection.bio_read(2 * RECORD))
-            else:
-                view = memoryview(data)
-                while at < size:
-                    upto = at + RECORDS * RECORD
-                    if size - upto < RECORD:
-                        # What is left of it has no write of its own.
-                        upto = size
-                    while at < upto:
-                        at += connection.send(view[at : at + RECORD])
-                    forward(connection.bio_read(_RECORDS_LENGTH))
+                if at == size:
+                    forward(connection.bio_read(2 * RECORD))
+                    return
+            # A client may have asked for records of 512 bytes (RFC 6066 section 4): of each write OpenSSL takes one.
+            view = memoryview(data)
+            while at < size:
+                upto = at + RECORDS * RECORD
+                if size - upto < RECORD:
+                    # What is left of it has no write of its own.
+                    upto = size
+                while at < upto:
+                    at += connection.send(view[at : at + RECORD])
+                forward(connection.bio_read(_RECORDS_LENGTH))
         except SSL.Error:
             # Twisted's own way finds out why, and does what is to be done. What was encrypted goes first.
             with suppress(SSL.Error):

@@ -100,6 +100,21 @@ class Pair:
             self.ended = True
 
 
+class Taking:
+    """What takes so many bytes of a write."""
+
+    def __init__(self, whole: Any, most: int) -> None:
+        self._whole = whole
+        self._most = most
+
+    def send(self, data: Any) -> int:
+        taken: int = self._whole.send(data[: self._most])
+        return taken
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._whole, name)
+
+
 class TlsSenderTests(SynchronousTestCase):
     files: tuple[str, str]
 
@@ -125,6 +140,29 @@ class TlsSenderTests(SynchronousTestCase):
                     pair.heard = b""
                     pair.send(data)
                     self.assertEqual(len(pair.writes), writes)
+                    pair.pass_on()
+                    self.assertEqual(pair.heard, data)
+
+    def test_parts(self) -> None:
+        """Where OpenSSL takes a part of a write, as it does where records are small, the rest comes after it."""
+        for version in (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION):
+            pair = self.pair(version)
+            pair.tls._tlsConnection = Taking(pair.tls._tlsConnection, 512)
+            for size in (
+                1,
+                511,
+                512,
+                513,
+                RECORD - 1,
+                RECORD,
+                RECORD + 1,
+                RECORDS * RECORD,
+                (RECORDS + 2) * RECORD - 1,
+            ):
+                with row(version, size):
+                    data = os.urandom(size)
+                    pair.heard = b""
+                    pair.send(data)
                     pair.pass_on()
                     self.assertEqual(pair.heard, data)
 

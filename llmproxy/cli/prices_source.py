@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _CONFIG = click.option("--config", "-c", metavar="FILE", help="The YAML file of the APIs. [API_CONFIG_PATH]")
 _DATABASE = click.option("--database", metavar="URL", help="sqlite:///path, or a path. [DATABASE_URL, DATABASE_PATH]")
 _ENV = click.option("--env", metavar="FILE", help="A file of variables; those that are set already stay as they are.")
+_BOOK_ONLY = click.option("--book-only", is_flag=True, help="Go by the prices of the book, without a configuration.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -34,16 +35,33 @@ class PriceSource:
     @ivar path: of the configuration, as it was named.
     @ivar database: the URL of it, likewise.
     @ivar env: a file of variables.
+    @ivar book_only: no configuration is looked for.
     """
 
     path: str | None
     env: str | None
     database: str | None = None
+    book_only: bool = False
+
+    def check(self) -> None:
+        """
+        Look whether it is clear which prices hold.
+
+        @raise click.UsageError: there is no configuration, and it was not said that the book is enough; or both.
+        @raise Fault: it cannot be used.
+        """
+        if self.book_only and self.path:
+            raise click.UsageError("--book-only goes without --config")
+        if not self.book_only and self.config is None:
+            raise click.UsageError(
+                f"there is no {DEFAULT_CONFIG}: name the configuration of the proxy with --config, as its prices: come"
+                " before those of the book; or say --book-only"
+            )
 
     @cached_property
     def config(self) -> APIConfig | None:
         """
-        The configuration; C{None} if none was named, and there is none where it would be.
+        The configuration; C{None} if none was named, and there is none where it would be, or it is not wanted.
 
         @raise Fault: it cannot be used.
         """
@@ -51,6 +69,8 @@ class PriceSource:
 
         try:
             known = with_dotenv(os.environ, self.env)
+            if self.book_only:
+                return None
             named = self.path or known.get("API_CONFIG_PATH", "")
             if not named and not os.path.exists(DEFAULT_CONFIG):
                 return None
@@ -88,13 +108,17 @@ def price_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The same with C{--database}."""
+    """The same with C{--database}, for what is decided by the prices: those of the configuration are not forgotten."""
 
     @functools.wraps(command)
-    def asking(config: str | None, database: str | None, env: str | None, as_json: bool, **options: Any) -> Any:
+    def asking(
+        config: str | None, book_only: bool, database: str | None, env: str | None, as_json: bool, **options: Any
+    ) -> Any:
         warn_of_password("--database", database)
-        return command(source=PriceSource(config, env, database), output=Output(as_json), **options)
+        source = PriceSource(config, env, database, book_only)
+        source.check()
+        return command(source=source, output=Output(as_json), **options)
 
-    for option in (_JSON, _ENV, _DATABASE, _CONFIG):
+    for option in (_JSON, _ENV, _DATABASE, _BOOK_ONLY, _CONFIG):
         asking = option(asking)
     return asking

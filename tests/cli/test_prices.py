@@ -154,6 +154,25 @@ class StoredTests(PricesTestCase):
         again = json.loads(self.asked("recompute", "--since", "2023-01", "--json").stdout)
         self.assertEqual((again["written"], again["exchanges"], again["models"]), (False, 3, []))
 
+    def test_prices_known(self) -> None:
+        """Without the configuration nothing is decided by the book, unless that is said."""
+        before = self.costs()
+        where = ("--database", f"sqlite:///{self.path}")
+        for arguments in (("check",), ("recompute", "--since", "2023-01"), ("recompute", "--since", "2023-01", "-y")):
+            with row(arguments):
+                result = self.run_(*arguments, *where, config=False)
+                self.assertEqual(result.exit_code, 2)
+                self.assertIn("there is no ./config/api_providers.yaml: name the configuration", result.stderr)
+        self.assertEqual(self.asked("recompute", "--since", "2023-01", "--book-only").exit_code, 2)
+        self.assertEqual(self.costs(), before)
+        result = self.run_("recompute", "--since", "2023-01", "--book-only", *where, config=False)
+        self.assertIn("Of 3 exchanges none would cost anything else.", result.stdout)
+        result = self.run_("check", "--since", "2023-01", "--book-only", *where, config=False)
+        self.assertIn("2 models have no price", result.stderr)
+        # One that is named in the environment is as good.
+        result = self.run_("recompute", "--since", "2023-01", *where, config=False, API_CONFIG_PATH=self.config)
+        self.assertIn("1 of 3 exchanges would be", result.stdout)
+
     def test_no_use(self) -> None:
         """What is asked for wrongly is an error of use; a database that is not there is one of its own."""
         for arguments, code in (

@@ -16,6 +16,7 @@ from ..web.basicrequest import BasicRequest
 from ..web.clientaddress import client_of, peer_of
 from ..web.streamed import Streamed, Streaming
 from .backend import Browser
+from .csrf import is_from_here
 from .headers import COMMON, UNKEPT
 from .reader import reader_of
 from .static import IMMUTABLE
@@ -82,6 +83,10 @@ class PageExchange:
     def text(self, name: bytes) -> str:
         """A field of the request."""
         return (self._request.getHeader(name) or b"").decode("utf-8", "replace")
+
+    def is_from_here(self) -> bool:
+        """See L{llmproxy.admin.csrf.is_from_here}."""
+        return is_from_here(self.text(b"origin"), self.text(b"sec-fetch-site"), self.scheme, self.host)
 
     async def take_form(self) -> None:
         """

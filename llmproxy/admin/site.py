@@ -20,14 +20,16 @@ from ..web.resources import StreamingResource
 from . import pages
 from .answers import Download, Events, Page, Redirect, ViewAnswer
 from .backend import Api, ApiError, Who
-from .csrf import is_from_here, is_token, token_for
+from .csrf import is_token, token_for
 from .exchange import PageExchange
 from .formats import Formats
 from .reader import Reader, reader_of
 from .rendering import Renderer
 from .routing import RouteMap
+from .signinwords import EMPTY, SIGN_IN, SIGN_OUT, local_path, why_not
 from .signon import BACK, BACK_CHANNEL, BEGIN, ProviderPages, SignOnFailed
 from .static import StaticFiles
+from .unsent import Unsent, unpacked, unsent
 from .visit import Route, Visit
 
 if TYPE_CHECKING:
@@ -35,13 +37,12 @@ if TYPE_CHECKING:
 
     from ..core.forwarded import TrustedProxies
     from .backend import Backend
-    from .signon import SingleSignOn
+    from .signinwords import EMPTY, SIGN_IN, SIGN_OUT, local_path, why_not
+from .signon import SingleSignOn
 
 _FLASH_SECONDS = 60
 _READER_SECONDS = 400 * 86_400
 
-SIGN_IN = "/sign-in"
-SIGN_OUT = "/sign-out"
 DISPLAY = "/display"
 
 
@@ -105,14 +106,7 @@ class AdminPages(StreamingResource):
 
     async def _page(self, exchange: PageExchange) -> None:
         if exchange.method == "POST" and not self._is_trusted_form(exchange):
-            self._send_error(
-                exchange,
-                None,
-                403,
-                "The form was not accepted.",
-                "It is too old, or was not sent by a page of this address. Load the page anew, send it again. Behind "
-                "a proxy, that has to pass on Host.",
-            )
+            self._send_untrusted(exchange)
         elif exchange.path == SIGN_IN:
             await self._sign_in(exchange)
         elif self._sign_on is not None and exchange.method != "POST" and exchange.path.startswith((BEGIN, BACK)):
@@ -125,9 +119,20 @@ class AdminPages(StreamingResource):
             await self._signed_in(exchange, self._backend.api(exchange.session, exchange.browser))
 
     def _is_trusted_form(self, exchange: PageExchange) -> bool:
-        if not is_from_here(exchange.text(b"origin"), exchange.text(b"sec-fetch-site"), exchange.scheme, exchange.host):
-            return False
-        return is_token(exchange.secret, exchange.form.text("csrf"))
+        return exchange.is_from_here() and is_token(exchange.secret, exchange.form.text("csrf"))
+
+    def _send_untrusted(self, exchange: PageExchange) -> None:
+        words, kept = "The form was not accepted.", _kept(exchange)
+        if not exchange.is_from_here():
+            more = "It was not sent by a page of this address. Behind a proxy, that has to pass on Host."
+            self._send_error(exchange, None, 403, words, more)
+        elif kept is None:
+            self._send_error(exchange, None, 403, words, "It is too old. Load the page anew, and send it again.")
+        elif exchange.session:
+            more = "It is older than your session. Look whether you still want it."
+            self._send_error(exchange, None, 403, words, more, kept)
+        else:
+            self._to_sign_in(exchange, over=True)
 
     async def _signed_in(self, exchange: PageExchange, api: Api) -> None:
         try:
@@ -174,9 +179,10 @@ class AdminPages(StreamingResource):
 
     async def _sign_in(self, exchange: PageExchange) -> None:
         form = exchange.form
-        wanted = _local(form.text("next") or exchange.query.get("next", ""))
+        wanted = local_path(form.text("next") or exchange.query.get("next", ""))
+        kept = unpacked(form.text("unsent"))
         context = {"next": wanted, "error": "", "keep": form.flag("keep"), "over": "over" in exchange.query}
-        context |= self._providers()
+        context |= {"unsent": kept, **self._providers()}
         if exchange.method != "POST":
             self._send_page(exchange, None, Page("sign-in.html", context))
             return
@@ -187,12 +193,12 @@ class AdminPages(StreamingResource):
         try:
             signed_in = await self._backend.sign_in(token, form.flag("keep"), exchange.browser)
         except ApiError as error:
-            if error.status not in (401, 429):
+            if error.status not in (401, 429) and kept is None:
                 self._refused(exchange, None, error)
                 return
             if error.retry_after:
                 exchange.fields.append((b"Retry-After", b"%d" % error.retry_after))
-            page = Page("sign-in.html", {**context, "error": _why_not(error, exchange.browser.client)}, error.status)
+            page = Page("sign-in.html", {**context, "error": why_not(error, exchange.browser.client)}, error.status)
             self._send_page(exchange, None, page)
             return
         await self._end_former(exchange)
@@ -200,23 +206,28 @@ class AdminPages(StreamingResource):
         exchange.set_cookie(VISITOR, "", 0)
         if not exchange.has_reader:
             self._remember(exchange, reader_of(urlencode({"z": form.text("zone")}), exchange.text(b"accept-language")))
+        if kept is not None and local_path(kept.path):
+            exchange.session = exchange.secret = signed_in.secret
+            words = "You are signed in again."
+            self._send_page(exchange, None, Page("unsent.html", {**_said(200, words), "unsent": kept}))
+            return
         exchange.redirect(exchange.base + (wanted or "/"))
 
     async def _by_provider(self, sign_on: ProviderPages, exchange: PageExchange) -> None:
         """To an identity provider, and back from it."""
         try:
             if exchange.path.startswith(BEGIN):
-                await sign_on.begin(exchange, _local(exchange.query.get("next", "")))
+                await sign_on.begin(exchange, local_path(exchange.query.get("next", "")))
                 return
             signed_in = await sign_on.finish(exchange)
         except SignOnFailed as failed:
-            context = {"next": "", "error": failed.words, "keep": False, "over": False}
+            context = {"next": "", "error": failed.words, "keep": False, "over": False, "unsent": None}
             self._send_page(exchange, None, Page("sign-in.html", {**context, **self._providers()}, failed.status))
             return
         await self._end_former(exchange)
         exchange.set_cookie(SESSION, signed_in.secret, None)
         exchange.set_cookie(VISITOR, "", 0)
-        exchange.redirect(exchange.base + (_local(signed_in.next) or "/"))
+        exchange.redirect(exchange.base + (local_path(signed_in.next) or "/"))
 
     def _providers(self) -> dict[str, Any]:
         providers = [] if self._sign_on is None else self._sign_on.providers()
@@ -245,6 +256,13 @@ class AdminPages(StreamingResource):
         self._send_page(exchange, None, Page("signed-out.html", {"elsewhere": elsewhere}))
 
     def _to_sign_in(self, exchange: PageExchange, over: bool = False) -> None:
+        kept = _kept(exchange)
+        if kept is not None and kept.fits():
+            # No redirect would take the form along.
+            exchange.session = exchange.secret = ""
+            context = {"next": "", "error": "", "keep": False, "over": over, "unsent": kept, **self._providers()}
+            self._send_page(exchange, None, Page("sign-in.html", context, 403))
+            return
         query = {"next": exchange.target} if exchange.method != "POST" and exchange.target != "/" else {}
         if over:
             query["over"] = "1"
@@ -257,7 +275,7 @@ class AdminPages(StreamingResource):
         values = {"l": locale, "z": form.text("zone") or now.zone, "t": form.text("theme") or now.theme}
         accepted = exchange.text(b"accept-language")
         self._remember(exchange, reader_of(urlencode({name: each for name, each in values.items() if each}), accepted))
-        exchange.redirect(exchange.base + (_local(form.text("next")) or "/"))
+        exchange.redirect(exchange.base + (local_path(form.text("next")) or "/"))
 
     def _remember(self, exchange: PageExchange, reader: Reader) -> None:
         exchange.set_cookie(READER, reader.cookie, _READER_SECONDS)
@@ -273,7 +291,7 @@ class AdminPages(StreamingResource):
             exchange.fields.append((b"Retry-After", b"%d" % error.retry_after))
         words = _SENTENCES.get(error.status, error.message)
         more = error.description if words == error.message else str(error)
-        self._send_error(exchange, who, error.status, words, more)
+        self._send_error(exchange, who, error.status, words, more, _kept(exchange) if error.status >= 500 else None)
 
     def _failed(self, reason: Failure, exchange: PageExchange) -> None:
         if exchange.left:
@@ -283,7 +301,7 @@ class AdminPages(StreamingResource):
             self._send_error(exchange, None, error.status, "The form was not accepted.", str(error))
             return
         self._log.failure("a page failed", reason)
-        self._send_error(exchange, None, 500, "This page failed.", "The log of the proxy says why.")
+        self._send_error(exchange, None, 500, "This page failed.", "The log of the proxy says why.", _kept(exchange))
 
     def _send(self, exchange: PageExchange, who: Who, answer: ViewAnswer, route: Route) -> None:
         if isinstance(answer, Redirect):
@@ -297,9 +315,18 @@ class AdminPages(StreamingResource):
         else:
             self._send_page(exchange, who, answer)
 
-    def _send_error(self, exchange: PageExchange, who: Who | None, status: int, words: str, more: str = "") -> None:
-        context = {"status": status, "phrase": reason_of(status).decode(), "words": words, "more": more}
-        self._send_page(exchange, who, Page("error.html", context, status))
+    def _send_error(
+        self,
+        exchange: PageExchange,
+        who: Who | None,
+        status: int,
+        words: str,
+        more: str = "",
+        kept: Unsent | None = None,
+    ) -> None:
+        """@param kept: the form that can be sent again."""
+        context = {**_said(status, words, more), "unsent": kept}
+        self._send_page(exchange, who, Page("error.html" if kept is None else "unsent.html", context, status))
 
     def _send_page(self, exchange: PageExchange, who: Who | None, page: Page) -> None:
         if not exchange.secret:
@@ -339,8 +366,6 @@ class AdminPages(StreamingResource):
         return Formats(exchange.reader, self._seconds())
 
 
-EMPTY = "Enter your management token, or the token of an admin."
-
 _SENTENCES = {
     404: "There is no such thing.",
     412: "Somebody else has changed this meanwhile.",
@@ -349,30 +374,19 @@ _SENTENCES = {
 }
 
 
+def _kept(exchange: PageExchange) -> Unsent | None:
+    """The form of a request that was not acted on; C{None} where there is none, or nothing that was filled in."""
+    if exchange.method != "POST" or exchange.path in (SIGN_IN, SIGN_OUT, DISPLAY) or not exchange.form.values:
+        return None
+    return unsent(exchange.target, exchange.form)
+
+
+def _said(status: int, words: str, more: str = "") -> dict[str, Any]:
+    return {"status": status, "phrase": reason_of(status).decode(), "words": words, "more": more}
+
+
 async def _end_session(api: Api) -> None:
     who = await api.ask("GET", "/sessions", query={"of": "self"})
     current = next((each["id"] for each in who.value if each["is_current"]), None)
     if current is not None:
         await api.ask("DELETE", f"/sessions/{current}")
-
-
-def _why_not(error: ApiError, client: str) -> str:
-    if error.status == 429:
-        wait = error.retry_after or 60
-        span = f"{wait} seconds" if wait < 120 else f"{-(-wait // 60)} minutes"
-        return f"Too many failed attempts from {client or 'this address'}. Try again in {span}."
-    words = {
-        "management token has expired": "This token has expired.",
-        "management token has been revoked": "This token has been revoked.",
-    }
-    return words.get(error.message, "This token is not known here. Check it and try again.")
-
-
-def _local(path: str) -> str:
-    """A path of the pages to go on to, C{""} for anything else: nobody is sent to another site."""
-    if not path.startswith("/") or path.startswith(("//", "/\\", SIGN_IN, SIGN_OUT)) or len(path) > 2000:
-        return ""
-    # A browser would go up by these, out of the pages.
-    plain = path.partition("?")[0].lower().replace("%2e", ".")
-    is_inside = not {".", ".."} & set(plain.split("/"))
-    return path if is_inside and path.isprintable() and path.isascii() and "\\" not in path else ""

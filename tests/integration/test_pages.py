@@ -264,14 +264,21 @@ class SessionTests(BrowserTestCase):
         self.assertEqual(other.locator("#token").count(), 1, other.url)
 
     def test_ended_elsewhere(self) -> None:
-        """A session that is ended elsewhere, with a form half filled in, says so."""
-        page = self.signed_in()
-        self.go(page, "/projects/new")
-        page.fill("#name", "too late")
-        self.site.ask("DELETE", "/sessions")
-        page.click("main .primary")
-        self.assertIn("Your session has ended", page.inner_text("main"))
-        self.assertNotIn("too late", {each["name"] for each in self.site.ask("GET", "/projects")})
+        """A session that is ended elsewhere, with a form half filled in, says so; the form is sent after all."""
+        for script in (True, False):
+            name = f"too late, {script}"
+            page = self.signed_in(script=script)
+            self.go(page, "/projects/new")
+            page.fill("#name", name)
+            self.site.ask("DELETE", "/sessions")
+            page.click("main .primary")
+            self.assertIn("Your session has ended", page.inner_text("main"), script)
+            self.assertNotIn(name, {each["name"] for each in self.site.ask("GET", "/projects")})
+            self.sign_in(page, self.site.token)
+            self.assertIn("You are signed in again.", page.inner_text("h1"), script)
+            self.assertEqual(self.axe(page) if script else [], [], script)
+            page.click("main .primary")
+            self.assertIn(f"The project {name} has been created.", page.inner_text("body"), script)
 
     def test_not_framed(self) -> None:
         """No page can be put into a frame of another site."""

@@ -7,6 +7,7 @@ is; anything else is the limit. Whether it can be one, the API decides.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from attrs import frozen
 from .visit import Form
 
 NONE = "none"
+
+_GROUPED = re.compile(r"[0-9]{1,3}([,.'\u2019])[0-9]{3}(?:\1[0-9]{3})*")
 
 
 @frozen
@@ -96,8 +99,10 @@ def texts(view: Mapping[str, Any]) -> dict[str, str]:
 
 def _value(field: Field, text: str) -> Any:
     if field.kind == "count":
-        digits = text.replace(" ", "").replace("_", "")
+        digits = ungrouped(text)
         return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 30 else text
+    if field.kind == "money":
+        return text.upper().removeprefix("$").removesuffix("USD").replace(" ", "") or text
     if field.kind == "list":
         return [line.strip() for line in text.splitlines() if line.strip()]
     if field.kind == "pairs":
@@ -106,6 +111,15 @@ def _value(field: Field, text: str) -> Any:
     if field.name == "hard_budget":
         return text == "true"
     return text
+
+
+def ungrouped(text: str) -> str:
+    """
+    A whole number as people write it, without what is between its groups of three digits: C{1,000}, C{1.000}, C{1 000},
+    C{1'000}; anything else as it is.
+    """
+    text = "".join(text.split()).replace("_", "")
+    return "".join(filter(str.isdigit, text)) if _GROUPED.fullmatch(text) else text
 
 
 def _text(value: Any) -> str:

@@ -15,6 +15,11 @@ _LIMIT = re.compile(r"^\w+ must be (<=|>=) (-?\d+)$")
 _NAME = "^[A-Za-z0-9][A-Za-z0-9._@+-]"
 """How the pattern of the names of admins begins."""
 
+WHOLE_NUMBER = "Expected a whole number, such as 600."
+
+_SEARCHES = ("name", "q", "search")
+"""What lists call what is typed into their first field."""
+
 _UNITS = {"int": "", "float": "", "str": " characters", "array": " lines", "object": " lines"}
 """What a bound of the API counts, in a form."""
 
@@ -37,9 +42,24 @@ def problems_of(error: ApiError, fields: Iterable[str]) -> Problems:
             "else stands what holds now: what is saved from here on takes its place."
         )
         return {"": words}
+    return {_field(error, tuple(fields)): sentence_of(error)}
+
+
+def sentence_of(error: ApiError) -> str:
+    """What is wrong, without where."""
+    if error.message == "invalid cursor":
+        return "The link to a further page is of another list, or was cut. Begin at the first page."
     words = _plain(_PLACE.sub("", error.description or error.message).strip())
-    sentence = words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")
-    return {_field(error, tuple(fields)): sentence}
+    return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")
+
+
+def query_problem(error: ApiError) -> str:
+    """What is wrong with an address."""
+    sentence, place = sentence_of(error), _PLACE.search(error.description)
+    if place is None or not sentence.startswith("Expected "):
+        return sentence
+    name = "what is searched for" if place[1] in _SEARCHES else place[1]
+    return f"{sentence.removesuffix('.')}, in {name}."
 
 
 def overtaken(typed: Mapping[str, str], now: Mapping[str, str]) -> Problems:
@@ -59,7 +79,9 @@ def overtaken(typed: Mapping[str, str], now: Mapping[str, str]) -> Problems:
 def _plain(words: str) -> str:
     """The words of the API's validation, which are for programs, as a person would say them; others as they are."""
     if _KIND.match(words):
-        return "Expected a whole number, such as 600."
+        return WHOLE_NUMBER
+    if words.lower().startswith("expected an amount of usd"):
+        return "Expected an amount of USD such as 1500 or 0.25, with a point and without commas."
     limit = _LIMIT.match(words)
     if limit is not None:
         return f"Expected {limit[2]} at {'most' if limit[1] == '<=' else 'least'}."

@@ -23,6 +23,7 @@ from .backend import Api, ApiError, Who
 from .csrf import is_token, token_for
 from .exchange import PageExchange
 from .formats import Formats
+from .problems import query_problem
 from .reader import Reader, reader_of
 from .rendering import Renderer
 from .routing import RouteMap
@@ -291,6 +292,10 @@ class AdminPages(StreamingResource):
             exchange.fields.append((b"Retry-After", b"%d" % error.retry_after))
         words = _SENTENCES.get(error.status, error.message)
         more = error.description if words == error.message else str(error)
+        if error.status == 400 and exchange.method != "POST" and exchange.query:
+            context = {**_said(400, "This address cannot be shown.", query_problem(error)), "instead": exchange.path}
+            self._send_page(exchange, who, Page("error.html", context, 400))
+            return
         self._send_error(exchange, who, error.status, words, more, _kept(exchange) if error.status >= 500 else None)
 
     def _failed(self, reason: Failure, exchange: PageExchange) -> None:
@@ -325,7 +330,7 @@ class AdminPages(StreamingResource):
         kept: Unsent | None = None,
     ) -> None:
         """@param kept: the form that can be sent again."""
-        context = {**_said(status, words, more), "unsent": kept}
+        context = {**_said(status, words, more), "unsent": kept, "instead": ""}
         self._send_page(exchange, who, Page("error.html" if kept is None else "unsent.html", context, status))
 
     def _send_page(self, exchange: PageExchange, who: Who | None, page: Page) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..config.units import parse_duration
-from .limitforms import stated
-from .problems import Problems
+from .limitforms import stated, ungrouped
+from .problems import WHOLE_NUMBER, Problems
 from .visit import Form
 
 DURATIONS = (
@@ -66,11 +66,11 @@ def minutes_of(form: Form, problems: Problems) -> int:
 
 def number_of(form: Form, name: str, problems: Problems) -> int | None:
     """A whole number, C{None} where the field is empty."""
-    text = form.text(name).replace(" ", "").replace("_", "")
+    text = ungrouped(form.text(name))
     if not text:
         return None
     if not (text.isascii() and text.isdigit()) or len(text) > 16:
-        problems[name] = "Expected a whole number."
+        problems[name] = WHOLE_NUMBER
         return None
     return int(text)
 

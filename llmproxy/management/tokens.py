@@ -47,7 +47,8 @@ class TokenRequest:
         if self.duration > MAX_MINUTES * 60:
             raise BadRequest(f"at most {MAX_MINUTES} minutes", message="duration_minutes exceeds maximum allowed")
         if self.duration <= 0:
-            raise BadRequest(message="project_id and duration_minutes are required")
+            words = f"expected 1 to {MAX_MINUTES} minutes - at `$.duration_minutes`"
+            raise BadRequest(words, message="project_id and duration_minutes are required")
         if not self.project_id:
             raise BadRequest(message="project_id is required")
         check_max_requests(self.max_requests)

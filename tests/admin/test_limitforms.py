@@ -40,9 +40,22 @@ class LimitFormTests(SynchronousTestCase):
             self.assertEqual(texts({name: value})[name], text, name)
 
     def test_typed(self) -> None:
-        """Spaces in numbers and around lines mean nothing; what is no number is for the API to refuse."""
+        """What is between groups of digits and around lines means nothing; what is no number the API refuses."""
         for name, text, value in (
             ("rpm_limit", " 1 000 ", 1000),
+            ("rpm_limit", "1,000", 1000),
+            ("rpm_limit", "1.000.000", 1_000_000),
+            ("rpm_limit", "12'345", 12345),
+            ("tpm_limit", "1\u202f000\u202f000", 1_000_000),
+            ("rpm_limit", "1,00", "1,00"),
+            ("rpm_limit", "1,000.5", "1,000.5"),
+            ("rpm_limit", "1.000,000", "1.000,000"),
+            ("rpm_limit", "0.5", "0.5"),
+            ("max_budget", "$ 5", "5"),
+            ("max_budget", "12.50 usd", "12.50"),
+            ("max_budget", "1 000", "1000"),
+            ("max_budget", "1,50", "1,50"),
+            ("max_budget", "$", "$"),
             ("rpm_limit", "-1", "-1"),
             ("rpm_limit", "many", "many"),
             ("rpm_limit", "None", None),

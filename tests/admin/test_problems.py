@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.admin.backend import ApiError
-from llmproxy.admin.problems import overtaken, problems_of
+from llmproxy.admin.problems import overtaken, problems_of, query_problem
 
 from ..tables import row
 
@@ -58,6 +58,10 @@ class ProblemTests(SynchronousTestCase):
                 r"Expected `str` matching regex '^[\\x21-\\x7e]*$(?!\\n)'",
                 "There is a character that cannot stand here.",
             ),
+            (
+                'Expected an amount of USD as a text, such as "50" or "0.25"',
+                "Expected an amount of USD such as 1500 or 0.25, with a point and without commas.",
+            ),
             ("expected an address, got 'zzz'", "Expected an address, got 'zzz'."),
         ):
             error = ApiError(400, "bad_request", "invalid request body", f"{theirs} - at `$.name`")
@@ -65,6 +69,30 @@ class ProblemTests(SynchronousTestCase):
                 self.assertEqual(problems_of(error, FIELDS), {"name": ours})
         error = ApiError(400, "x", "invalid request body", "Expected `str` of length <= 64 - at `key` in `$.name`")
         self.assertEqual(problems_of(error, FIELDS), {"name": "Expected 64 characters at most."})
+
+    def test_queries(self) -> None:
+        """What is wrong with an address is said in words too, and of which part of it."""
+        for message, description, words in (
+            (
+                "invalid query",
+                "Expected `str` of length <= 255 - at `$.name`",
+                "Expected 255 characters at most, in what is searched for.",
+            ),
+            (
+                "invalid query",
+                "Expected `int`, got `str` - at `$.limit`",
+                "Expected a whole number, such as 600, in limit.",
+            ),
+            ("invalid outcome", "expected one of a, b", "Expected one of a, b."),
+            (
+                "invalid cursor",
+                "expected the one of the link to the next page",
+                "The link to a further page is of another list, or was cut. Begin at the first page.",
+            ),
+            ("project not found", "", "Project not found."),
+        ):
+            with row(message, description):
+                self.assertEqual(query_problem(ApiError(400, "bad_request", message, description)), words)
 
     def test_overtaken(self) -> None:
         """Beside a field that says something else than what holds now, that stands; line ends of browsers are none."""

@@ -10,6 +10,7 @@ from llmproxy.admin.site import AdminPages
 from llmproxy.core.failures import BURST
 from llmproxy.core.sessions import IDLE
 
+from ..tables import row
 from ..web.manage.api import MANAGEMENT_TOKEN
 from .browser import PagesTestCase
 
@@ -235,6 +236,19 @@ class PolicyTests(PagesTestCase):
             self.assertIn("Try again", shown.text, path)
         self.assertIn("llmproxy_session", self.cookies)
         self.assertEqual(self.visit("/sign-in").status, 200)
+
+    def test_odd_addresses(self) -> None:
+        """An address that nobody's page has is explained without the words of the API, and leads to the list."""
+        self.sign_in()
+        for path in ("/projects", "/tokens", "/usage/records", "/audit"):
+            for query in ("after=zzz", "search=" + "x" * 3000):
+                shown = self.visit(f"{path}?{query}")
+                with row(path, query[:10]):
+                    self.assertNotIn("`", shown.text)
+                    if path != "/audit" and shown.status != 200:
+                        self.assertEqual(shown.status, 400)
+                        self.assertIn("This address cannot be shown.", shown.text)
+                        self.assertIn((f"/admin{path}", "Show all"), shown.page.links)
 
     def test_a_fault_of_ours(self) -> None:
         """A page that fails says so, and nothing of why: the log does."""

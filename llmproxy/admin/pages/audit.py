@@ -8,6 +8,7 @@ from typing import Any
 from ..answers import Page, ViewAnswer
 from ..backend import ApiError, segment
 from ..lists import SIZE
+from ..problems import query_problem
 from ..visit import Entry, Route, Visit
 
 FILTERS = ("search", "action", "actor", "outcome", "client_ip", "project_id", "token_id", "start_time", "end_time")
@@ -23,8 +24,7 @@ async def show_list(visit: Visit) -> ViewAnswer:
     except ApiError as error:
         if error.status not in (400, 503):
             raise
-        words = f"{error.message}: {error.description}" if error.description else error.message
-        return Page("audit.html", {**context, "events": None, "problem": words}, error.status)
+        return Page("audit.html", {**context, "events": None, "problem": query_problem(error)}, error.status)
     following = answer.value["pagination"].get("next_cursor")
     links = {
         "next": visit.link(after=following) if following else "",

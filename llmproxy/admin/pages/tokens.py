@@ -128,7 +128,7 @@ async def _form_page(
     context = {
         "project": project,
         "values": values,
-        "problems": {**problems, "duration": problems.get("duration_minutes", "")},
+        "problems": {"duration": problems.get("duration_minutes", ""), **problems},
         "durations": [(str(minutes), words) for minutes, words in DURATIONS] + [(OTHER, "another duration")],
         "main_limits": MAIN,
         "more_limits": MORE,

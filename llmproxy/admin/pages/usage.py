@@ -9,6 +9,7 @@ from ...management.usageanswers import NAMED
 from ..answers import Download, Page, ViewAnswer
 from ..backend import ApiError, segment
 from ..lists import listing
+from ..problems import query_problem
 from ..spans import SPANS, Span, drawn, since_of, span_of
 from ..visit import Entry, Route, Visit
 
@@ -60,8 +61,7 @@ async def show(visit: Visit) -> ViewAnswer:
     except ApiError as error:
         if error.status not in (400, 503):
             raise
-        problem = error.description or error.message
-        return Page("usage.html", {**context, "report": None, "problem": problem}, error.status)
+        return Page("usage.html", {**context, "report": None, "problem": query_problem(error)}, error.status)
     rows = [Row(visit, row, groups) for row in report["data"]]
     return Page(
         "usage.html",

@@ -47,6 +47,13 @@ def is_billed_to_clients(provider: str) -> bool:
 class Pricer(Protocol):
     """Knows what models cost. It may read files and think for a second, so it is not for the reactor's thread."""
 
+    def has_price(self, provider: str, api: str, model: str) -> bool:
+        """
+        Whether C{model} has a price, for any use; most records that wait for one are of a model that has none.
+
+        @param model: the one that is priced.
+        """
+
     def price(self, provider: str, api: str, model: str, usage: Usage, at: float) -> Priced | None:
         """
         What an answer cost; C{None} where no price is known, or it is not known what was used.
@@ -76,7 +83,10 @@ def price_entry(entry: Entry, pricer: Pricer) -> Entry:
     is replaced by what the pricer says, and stays where that says nothing; so is what was saved. Not for the reactor's
     thread.
     """
-    used, saved = _used(entry), entry.saved
+    saved = entry.saved
+    if saved is None and not pricer.has_price(entry.provider, entry.api, entry.served_model or entry.model):
+        return entry
+    used = _used(entry)
     priced = None if used is None else pricer.price(entry.provider, entry.api, entry.model, used, entry.started_at)
     if saved is None:
         return entry if priced is None else _with(entry, priced, cost=written(priced.cost))

@@ -44,6 +44,10 @@ class Prices:
         self.version = "+".join(each for each in (self._book.version, own and f"prices-{own}") if each)
         self._tariffs: dict[Key, Tariff | None] = {}
 
+    def has_price(self, provider: str, api: str, model: str) -> bool:
+        """May read the book, the first time: not for the reactor's thread."""
+        return self.tariff((provider, api, model)) is not None
+
     def price(self, provider: str, api: str, model: str, usage: Usage, at: float) -> Priced | None:
         """May read the book: not for the reactor's thread."""
         return self.by(self.tariff((provider, api, usage.served_model or model)), usage, at)

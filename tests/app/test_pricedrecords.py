@@ -29,6 +29,9 @@ class Kept:
 
 
 class Pricer:
+    def has_price(self, provider: str, api: str, model: str) -> bool:
+        return api != "none"
+
     def price(self, provider: str, api: str, model: str, usage: Usage, at: float) -> Priced | None:
         if api == "broken":
             raise OSError("no book")

@@ -30,6 +30,9 @@ class Doubled:
     def __init__(self, cost: str = "0.000000000007") -> None:
         self.cost = Decimal(cost)
 
+    def has_price(self, provider: str, api: str, model: str) -> bool:
+        return api != "local"
+
     def price(self, provider: str, api: str, model: str, usage: Usage, at: float) -> Priced | None:
         if api == "local" or usage.input_tokens is None:
             return None

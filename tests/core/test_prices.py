@@ -20,6 +20,10 @@ class Asked:
         self.answers = list(answers)
         self.asked: list[tuple[str, str, str, Usage, float]] = []
 
+    def has_price(self, provider: str, api: str, model: str) -> bool:
+        self.looked_for = (provider, api, model)
+        return api != "without"
+
     def price(self, provider: str, api: str, model: str, usage: Usage, at: float) -> Priced | None:
         self.asked.append((provider, api, model, usage, at))
         return self.answers.pop(0)
@@ -54,6 +58,17 @@ class EntryTests(SynchronousTestCase):
         self.assertEqual((found.cost, found.cost_saved, found.book), ("0.5", None, "b2"))
         usage = Usage(input_tokens=3, served_model="s", raw={"service_tier": "x"})
         self.assertEqual(pricer.asked, [("p", "a", "m", usage, 5.0)])
+
+    def test_no_price(self) -> None:
+        """Of a model that has no price nothing is read; the name is that which is priced."""
+        for entry, model in (
+            (Entry("1", 5.0, api="without", provider="p", model="m", served_model="s", input_tokens=3), "s"),
+            (Entry("1", 5.0, api="without", provider="p", model="m", unknown=True, raw=b"{"), "m"),
+        ):
+            pricer = Asked()
+            with row(model):
+                self.assertIs(price_entry(entry, pricer), entry)
+                self.assertEqual((pricer.looked_for, pricer.asked), (("p", "without", model), []))
 
     def test_replaced(self) -> None:
         """What stood there was made with the prices of another day."""

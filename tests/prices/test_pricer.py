@@ -57,6 +57,7 @@ class PricesTests(SynchronousTestCase):
             ("gemini", "other", "", "", None),
         ):
             with row(provider, api, model, served):
+                self.assertEqual(found.has_price(provider, api, served or model), expected is not None)
                 priced = found.price(provider, api, model, Usage(1_000_000, served_model=served), 0)
                 self.assertEqual(priced and priced.cost, expected and D(expected))
 

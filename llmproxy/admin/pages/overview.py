@@ -9,7 +9,7 @@ from attrs import frozen
 
 from ..answers import Page, ViewAnswer
 from ..reports import charts, report
-from ..spans import SPANS, span_of
+from ..spans import SPANS, Span, span_of
 from ..visit import Entry, Route, Visit
 
 TOP = 5
@@ -61,7 +61,7 @@ async def show(visit: Visit) -> ViewAnswer:
         "budgets": budgets.value,
     }
     if sums is None:
-        return Page("overview.html", {**common, "report": None, "notices": notices(None, upstreams.value)})
+        return Page("overview.html", {**common, "report": None, "notices": notices(None, upstreams.value, span)})
     context = {
         **common,
         **charts(visit, span, sums),
@@ -71,7 +71,7 @@ async def show(visit: Visit) -> ViewAnswer:
         "latency": sums.get("latency"),
         "top_projects": [] if top_projects is None else top_projects["data"],
         "top_models": [] if top_models is None else top_models["data"],
-        "notices": notices(sums["totals"], upstreams.value),
+        "notices": notices(sums["totals"], upstreams.value, span),
     }
     return Page("overview.html", context)
 
@@ -84,30 +84,33 @@ async def _first_steps(visit: Visit) -> dict[str, bool]:
     return {"project": bool(projects.value), "token": bool(tokens.value)}
 
 
-def notices(totals: Mapping[str, Any] | None, upstreams: Sequence[Mapping[str, Any]]) -> list[Notice]:
-    """What needs attention, the worst first."""
+def notices(totals: Mapping[str, Any] | None, upstreams: Sequence[Mapping[str, Any]], span: Span) -> list[Notice]:
+    """What needs attention in C{span}, the worst first, and where to look."""
     found = []
     for each in upstreams:
         name = each["api"] if each["upstream"] == each["api"] else f"{each['upstream']} of {each['api']}"
         health = "drained" if each["drained"] else each["health"]
         if health in UNWELL:
             level = "bad" if health in ("unwell", "ejected") else "warn"
-            found.append(Notice(level, f"The upstream {name} {UNWELL[health]}."))
+            found.append(Notice(level, f"The upstream {name} {UNWELL[health]}.", _UPSTREAMS))
         circuits = each["circuits"]
         if circuits["open"]:
-            found.append(Notice("bad", f"The circuit to {name} is open: requests are refused for now."))
+            words = f"The circuit to {name} is open: requests are refused for now."
+            found.append(Notice("bad", words, _UPSTREAMS))
         if each["keys_aside"]:
-            found.append(Notice("warn", f"{each['keys_aside']} keys for {name} are set aside after refusals."))
+            words = f"{each['keys_aside']} keys for {name} are set aside after refusals."
+            found.append(Notice("warn", words, _UPSTREAMS))
     if totals is not None:
-        found += _of_totals(totals)
+        found += _of_totals(totals, span)
     return sorted(found, key=lambda notice: notice.level)
 
 
-def _of_totals(totals: Mapping[str, Any]) -> list[Notice]:
+def _of_totals(totals: Mapping[str, Any], span: Span) -> list[Notice]:
     found = []
     requests, errors = totals["requests"], totals["errors"]
     if requests and errors / requests > MANY_ERRORS:
-        found.append(Notice("bad", f"{round(100 * errors / requests)} in 100 requests of this span have failed."))
+        words = f"{round(100 * errors / requests)} in 100 requests of this span have failed."
+        found.append(Notice("bad", words, f"/usage?first=status&second=api&span={span.name}"))
     if totals["unpriced"]:
         words = (
             "has no known cost: no price is known for the model"
@@ -115,9 +118,12 @@ def _of_totals(totals: Mapping[str, Any]) -> list[Notice]:
             else ("have no known cost: no price is known for their models")
         )
         number = "1 request" if totals["unpriced"] == 1 else f"{totals['unpriced']} requests"
-        found.append(Notice("warn", f"{number} of this span {words}."))
+        path = f"/usage?first=served_model&second=api&span={span.name}"
+        found.append(Notice("warn", f"{number} of this span {words}.", path))
     return found
 
+
+_UPSTREAMS = "/upstreams"
 
 ROUTES = (Route("GET", "/", show, "usage.read"),)
 NAVIGATION = (Entry("Overview", "/", "usage.read", 10),)

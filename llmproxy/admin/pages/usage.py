@@ -116,14 +116,16 @@ def _chart(visit: Visit, report: Mapping[str, Any], span: Span, groups: Sequence
     """Spend and requests over time; of another group, its first rows."""
     if len(groups) == 1 and groups[0] in PERIODS:
         drawn_in = Span(span.name, span.words, groups[0])
-        values = {"spend": lambda row: float(row["cost"])}
-        begun, spend = drawn(report["data"], drawn_in, visit.now, visit.forms.zone, values)
+        values = {"requests": lambda row: row["requests"], "spend": lambda row: float(row["cost"])}
+        begun, (requests, spend) = drawn(report["data"], drawn_in, visit.now, visit.forms.zone, values)
         ticks = [visit.forms.tick(at, groups[0]) for at in begun]
     else:
         rows = report["data"][:DRAWN]
         ticks = [" / ".join(words for words, _ in Row(visit, row, groups).keys)[:40] for row in rows]
-        spend = [("spend", [float(row["cost"]) for row in rows])]
-    return {"ticks": ticks, "spend": spend, "show_money": visit.forms.money}
+        requests = ("requests", [row["requests"] for row in rows])
+        spend = ("spend", [float(row["cost"]) for row in rows])
+    shown = {"show_number": visit.forms.compact, "show_money": visit.forms.money}
+    return {"ticks": ticks, "requests": [requests], "spend": [spend], **shown}
 
 
 # -- single records

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import directlyProvides
 
 from llmproxy.admin.pages.overview import notices
+from llmproxy.admin.spans import span_of
 from llmproxy.core.latency import Latency
 from llmproxy.core.reports import UsageQuestion
 from llmproxy.interfaces import IUsageLatency, IUsageReports
@@ -38,9 +39,10 @@ class NoticeTests(SynchronousTestCase):
             ({"circuits": {"open": 2}}, "bad", "circuit to openai is open"),
             ({"keys_aside": 2}, "warn", "2 keys for openai are set aside"),
         ):
-            found = notices(None, [an_upstream(), an_upstream(**changes)])
+            found = notices(None, [an_upstream(), an_upstream(**changes)], span_of("7d"))
             self.assertEqual([each.level for each in found], [level], changes)
             self.assertIn(words, found[0].words, changes)
+            self.assertEqual(found[0].path, "/upstreams", changes)
 
     def test_totals(self) -> None:
         """Many failures, and use that no price is known for, are said."""
@@ -51,10 +53,11 @@ class NoticeTests(SynchronousTestCase):
             (10, 0, 1, ["1 request of this span has no known cost"]),
             (10, 10, 7, ["100 in 100 requests", "7 requests of this span have no known cost"]),
         ):
-            found = notices({"requests": requests, "errors": errors, "unpriced": unpriced}, [])
+            found = notices({"requests": requests, "errors": errors, "unpriced": unpriced}, [], span_of("7d"))
             self.assertEqual(len(found), len(words), (requests, errors, unpriced))
             for each, beginning in zip(found, words, strict=True):
                 self.assertTrue(each.words.startswith(beginning), each.words)
+                self.assertIn("&span=7d", each.path, each.words)
 
 
 class OverviewTests(PagesTestCase):

@@ -62,6 +62,15 @@ class UsageTests(PagesTestCase):
         self.assertIn("nonsense", shown.text)
         self.assertTrue(shown.page.forms)
 
+    def test_without_a_price(self) -> None:
+        """Which models have no price stands in their rows, and what to do below the table."""
+        self.used(model="gpt-5", served_model="gpt-5", cost="0.5")
+        self.assertNotIn("without a price", self.visit("/usage?first=model").text)
+        self.used(1, model="ours", served_model="ours", cost=None)
+        shown = self.visit("/usage?first=served_model&second=api")
+        self.assertEqual(shown.text.count("1 without a price"), 1)
+        self.assertIn("The cost of one request is not known", shown.text)
+
     def test_names(self) -> None:
         """A name of markup is text."""
         self.used(model="<script>alert(1)</script>")

@@ -15,8 +15,8 @@ from ..config.dotenv import with_dotenv
 from ..config.variables import DEFAULT_CONFIG
 from ..errors import ConfigError
 from .faults import Fault
-from .output import Output
-from .storage import warn_of_password
+from .output import Output, warn
+from .storage import is_of_quickstart, storage_of_proxy, warn_of_password
 
 if TYPE_CHECKING:
     from ..config import APIConfig
@@ -43,20 +43,26 @@ class PriceSource:
     database: str | None = None
     book_only: bool = False
 
-    def check(self) -> None:
+    def check(self, writes: bool = False) -> None:
         """
-        Look whether it is clear which prices hold.
+        Look whether it is clear which prices hold. Where there is no configuration, and it was not said that the book
+        is enough, it is said what is missing; a proxy of C{llmproxy quickstart} has none.
 
-        @raise click.UsageError: there is no configuration, and it was not said that the book is enough; or both.
-        @raise Fault: it cannot be used.
+        @param writes: something is changed by them, which then is refused.
+        @raise click.UsageError: so it is; or the options contradict each other.
+        @raise Fault: the configuration cannot be used.
         """
         if self.book_only and self.path:
             raise click.UsageError("--book-only goes without --config")
-        if not self.book_only and self.config is None:
+        if self.book_only or self.config is not None or is_of_quickstart(storage_of_proxy(self.database, self.env)):
+            return
+        missing = f"there is no {DEFAULT_CONFIG}"
+        if writes:
             raise click.UsageError(
-                f"there is no {DEFAULT_CONFIG}: name the configuration of the proxy with --config, as its prices: come"
-                " before those of the book; or say --book-only"
+                f"{missing}: name the configuration of the proxy with --config, as its prices: come before those of the"
+                " book; or say --book-only"
             )
+        warn(f"{missing}, these are the prices of the book; if the proxy has prices: of its own, name it with --config")
 
     @cached_property
     def config(self) -> APIConfig | None:
@@ -116,7 +122,7 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         warn_of_password("--database", database)
         source = PriceSource(config, env, database, book_only)
-        source.check()
+        source.check(writes=bool(options.get("yes")))
         return command(source=source, output=Output(as_json), **options)
 
     for option in (_JSON, _ENV, _DATABASE, _BOOK_ONLY, _CONFIG):

@@ -79,6 +79,11 @@ def storage_of_proxy(database: str | None, dotenv: str | None, data: str | None 
     return evolve(found, database_url=sqlite_url(os.path.join(in_data, "llmproxy.db")))
 
 
+def is_of_quickstart(storage: Storage) -> bool:
+    """Whether that is what L{storage_of_proxy} has found there: a proxy without a configuration."""
+    return storage.database_url == sqlite_url(os.path.join(DATA, "llmproxy.db"))
+
+
 def warn_of_password(option: str, url: str | None) -> None:
     """Say that a password on the command line can be seen."""
     login, at, _ = (url or "").partition("://")[2].rpartition("@")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -155,23 +159,37 @@ class StoredTests(PricesTestCase):
         self.assertEqual((again["written"], again["exchanges"], again["models"]), (False, 3, []))
 
     def test_prices_known(self) -> None:
-        """Without the configuration nothing is decided by the book, unless that is said."""
+        """Without the configuration nothing is changed by the book, unless that is said; what is shown says so."""
         before = self.costs()
         where = ("--database", f"sqlite:///{self.path}")
-        for arguments in (("check",), ("recompute", "--since", "2023-01"), ("recompute", "--since", "2023-01", "-y")):
+        result = self.run_("recompute", "--since", "2023-01", "-y", *where, config=False)
+        self.assertEqual(result.exit_code, 2)
+        self.assertIn("there is no ./config/api_providers.yaml: name the configuration", result.stderr)
+        for arguments, code in ((("check", "--since", "2023-01"), 1), (("recompute", "--since", "2023-01"), 0)):
             with row(arguments):
                 result = self.run_(*arguments, *where, config=False)
-                self.assertEqual(result.exit_code, 2)
-                self.assertIn("there is no ./config/api_providers.yaml: name the configuration", result.stderr)
+                self.assertEqual(result.exit_code, code)
+                self.assertIn("these are the prices of the book", result.stderr)
         self.assertEqual(self.asked("recompute", "--since", "2023-01", "--book-only").exit_code, 2)
         self.assertEqual(self.costs(), before)
         result = self.run_("recompute", "--since", "2023-01", "--book-only", *where, config=False)
         self.assertIn("Of 3 exchanges none would cost anything else.", result.stdout)
         result = self.run_("check", "--since", "2023-01", "--book-only", *where, config=False)
         self.assertIn("2 models have no price", result.stderr)
+        self.assertNotIn("warning", result.stderr)
         # One that is named in the environment is as good.
         result = self.run_("recompute", "--since", "2023-01", *where, config=False, API_CONFIG_PATH=self.config)
         self.assertIn("1 of 3 exchanges would be", result.stdout)
+
+    def test_quickstart(self) -> None:
+        """A proxy of C{quickstart} has no configuration: the book is what it goes by."""
+        os.makedirs("llmproxy-data")
+        self.addCleanup(shutil.rmtree, "llmproxy-data")
+        with closing(sqlite3.connect(self.path)) as one, closing(sqlite3.connect("llmproxy-data/llmproxy.db")) as other:
+            one.backup(other)
+        result = self.run_("recompute", "--since", "2023-01", "-y", config=False)
+        self.assertEqual((result.exit_code, result.stderr), (0, ""))
+        self.assertIn("0 of 3 exchanges were given another cost.", result.stdout)
 
     def test_no_use(self) -> None:
         """What is asked for wrongly is an error of use; a database that is not there is one of its own."""

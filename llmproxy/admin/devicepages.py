@@ -134,9 +134,11 @@ class DevicePages(PersonPages):
         answer = exchange.form.text("answer")
         if answer not in ("allow", "deny"):
             raise SignInRefused("The form was not accepted: begin again.")
-        exchange.set_cookie(DECIDER, "", 0)
         is_allowed = answer == "allow"
-        if not await self._devices.decide(grant, person, is_allowed):
+        is_decided = await self._devices.decide(grant, person, is_allowed)
+        # Where nobody could be asked, it is asked again.
+        exchange.set_cookie(DECIDER, "", 0)
+        if not is_decided:
             raise SignInRefused(GONE)
         self._note(
             exchange,

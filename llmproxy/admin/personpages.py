@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import Forbidden, ProxyError, Unauthorized, Unavailable
-from .site import AdminPages
+from .site import AdminPages, kept_form
 
 if TYPE_CHECKING:
     from ..core.forwarded import TrustedProxies
@@ -124,7 +124,8 @@ class PersonPages(AdminPages):
             self._send_error(exchange, None, 403, error.message + ".", error.description)
         elif isinstance(error, Unavailable):
             exchange.fields += error.fields
-            self._send_error(exchange, None, 503, "The proxy cannot answer now.", error.message)
+            words = "The proxy cannot answer now."
+            self._send_error(exchange, None, 503, words, error.message, kept_form(exchange))
         else:
             self._send_error(exchange, None, error.status, error.message)
 

@@ -123,7 +123,7 @@ class AdminPages(StreamingResource):
         return exchange.is_from_here() and is_token(exchange.secret, exchange.form.text("csrf"))
 
     def _send_untrusted(self, exchange: PageExchange) -> None:
-        words, kept = "The form was not accepted.", _kept(exchange)
+        words, kept = "The form was not accepted.", kept_form(exchange)
         if not exchange.is_from_here():
             more = "It was not sent by a page of this address. Behind a proxy, that has to pass on Host."
             self._send_error(exchange, None, 403, words, more)
@@ -257,7 +257,7 @@ class AdminPages(StreamingResource):
         self._send_page(exchange, None, Page("signed-out.html", {"elsewhere": elsewhere}))
 
     def _to_sign_in(self, exchange: PageExchange, over: bool = False) -> None:
-        kept = _kept(exchange)
+        kept = kept_form(exchange)
         if kept is not None and kept.fits():
             # No redirect would take the form along.
             exchange.session = exchange.secret = ""
@@ -296,7 +296,7 @@ class AdminPages(StreamingResource):
             context = {**_said(400, "This address cannot be shown.", query_problem(error)), "instead": exchange.path}
             self._send_page(exchange, who, Page("error.html", context, 400))
             return
-        self._send_error(exchange, who, error.status, words, more, _kept(exchange) if error.status >= 500 else None)
+        self._send_error(exchange, who, error.status, words, more, kept_form(exchange) if error.status >= 500 else None)
 
     def _failed(self, reason: Failure, exchange: PageExchange) -> None:
         if exchange.left:
@@ -306,7 +306,9 @@ class AdminPages(StreamingResource):
             self._send_error(exchange, None, error.status, "The form was not accepted.", str(error))
             return
         self._log.failure("a page failed", reason)
-        self._send_error(exchange, None, 500, "This page failed.", "The log of the proxy says why.", _kept(exchange))
+        self._send_error(
+            exchange, None, 500, "This page failed.", "The log of the proxy says why.", kept_form(exchange)
+        )
 
     def _send(self, exchange: PageExchange, who: Who, answer: ViewAnswer, route: Route) -> None:
         if isinstance(answer, Redirect):
@@ -379,7 +381,7 @@ _SENTENCES = {
 }
 
 
-def _kept(exchange: PageExchange) -> Unsent | None:
+def kept_form(exchange: PageExchange) -> Unsent | None:
     """The form of a request that was not acted on; C{None} where there is none, or nothing that was filled in."""
     if exchange.method != "POST" or exchange.path in (SIGN_IN, SIGN_OUT, DISPLAY) or not exchange.form.values:
         return None

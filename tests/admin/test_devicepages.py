@@ -261,8 +261,20 @@ class DevicePagesTests(PersonBrowser, OAuthTestCase):
         self.assertEqual(self.returned().status, 403)
 
     def test_away(self) -> None:
-        self.patch(self.devices, "waiting", lambda code: fail(Unavailable("away")))
-        self.assertEqual(self.entered().status, 503)
+        """What was typed, and what was decided, is sent again from the page that says so."""
+        waiting, decide = self.devices.waiting, self.devices.decide
+        self.devices.waiting = lambda code: fail(Unavailable("away"))
+        shown = self.entered()
+        self.assertEqual(shown.status, 503)
+        self.devices.waiting = waiting
+        self.assertEqual(self.send(shown, "/", then=False).status, 200)
+        consent = self.consent()
+        self.devices.decide = lambda *_: fail(Unavailable("away"))
+        shown = self.send(consent, "/decide", answer="allow")
+        self.assertEqual(shown.status, 503)
+        self.devices.decide = decide
+        self.assertEqual(self.send(shown, "/decide").status, 200)
+        self.assertEqual(self.send(shown, "/decide").status, 400)
 
     def test_place(self) -> None:
         """Where the provider sends people back is what is configured, else where they are."""

@@ -152,6 +152,7 @@ class SentAgainTests(PagesTestCase):
                 self.backend.error = None
                 shown = self.send(shown, "/sign-in", then=False, token=MANAGEMENT_TOKEN, keep=keep)
                 self.assertEqual(shown.status, 200)
+                self.assertIn(b"<title>You are signed in again.", shown.body)
                 self.assertNotIn(f"late {keep}", self.names())
                 self.assertEqual(self.send(shown, "/projects/new", then=False).status, 303)
                 self.assertIn(f"late {keep}", self.names())

@@ -48,7 +48,7 @@ class DatabaseTests(BrowserTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.database = server("postgresql")
-        self.addCleanup(self.database.remove)
+        self.addCleanup(self._running)
         directory = os.path.abspath(self.mktemp())
         os.mkdir(directory)
         site = _Elsewhere(directory, self.database.new_database())
@@ -58,6 +58,11 @@ class DatabaseTests(BrowserTestCase):
         elsewhere: Any = site
         self.site = elsewhere
         self.origin = site.address
+
+    def _running(self) -> None:
+        """Others use the same server."""
+        if self.database.process is None:
+            self.database.start()
 
     def test_away(self) -> None:
         """A form that is sent while the database is away is sent again when it is back, from the page that said so."""

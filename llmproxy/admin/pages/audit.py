@@ -11,13 +11,30 @@ from ..lists import SIZE
 from ..problems import query_problem
 from ..visit import Entry, Route, Visit
 
-FILTERS = ("search", "action", "actor", "outcome", "client_ip", "project_id", "token_id", "start_time", "end_time")
+TYPED = ("search", "action", "actor", "outcome", "client_ip")
+FOLLOWED = (
+    ("request_id", "request"),
+    ("correlation_id", "part of"),
+    ("project_id", "project"),
+    ("token_id", "token"),
+    ("start_time", "from"),
+    ("end_time", "to"),
+)
+"""Filters that links have, which no field of the page shows, and their words."""
+
+FILTERS = (*TYPED, *(name for name, _ in FOLLOWED))
 OUTCOMES = ("success", "failure", "denied", "error")
 
 
 async def show_list(visit: Visit) -> ViewAnswer:
     given = {name: visit.query[name] for name in FILTERS if visit.query.get(name)}
-    context: dict[str, Any] = {"filters": given, "outcomes": OUTCOMES, "problem": "", "searched_until": ""}
+    context: dict[str, Any] = {
+        "filters": given,
+        "followed": [(name, words, given[name]) for name, words in FOLLOWED if name in given],
+        "outcomes": OUTCOMES,
+        "problem": "",
+        "searched_until": "",
+    }
     after = visit.query.get("after", "")
     try:
         answer = await visit.api.ask("GET", "/audit", query={**given, "limit": str(SIZE), "cursor": after})

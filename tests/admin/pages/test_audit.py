@@ -13,6 +13,7 @@ from llmproxy.store.audit import AuditTable
 from llmproxy.store.audittrail import AuditTrail
 from llmproxy.store.schema import audit_events
 from llmproxy.web.manage.audit import AuditEvents
+from tests.tables import row
 
 from ...store.databases import NOW
 from ..browser import PagesTestCase
@@ -76,6 +77,29 @@ class AuditTests(PagesTestCase):
             self.assertIn(words, shown.text, words)
         self.assertNotIn(b"<b>no</b>", shown.body)
         self.assertEqual(self.visit("/audit/nothing").status, 404)
+
+    def test_followed(self) -> None:
+        """An event leads to all of its request, its project and its token; the page says that it shows only those."""
+        self.sign_in()
+        self.write(2, request_id="r-1", project_id="p-1", token_id="t-1", correlation_id="c-1")
+        records = [audit_record("other", NOW + 9, "token.list", "ann", "success", {"request_id": "r-2"}, Masking())]
+        self.successResultOf(self.table.write(records))
+        links = [href for href, _ in self.visit("/audit/id-000").page.links]
+        for path in ("/projects/p-1", "/tokens/t-1"):
+            self.assertIn(f"/admin{path}", links, path)
+        for query, value in (
+            ("request_id", "r-1"),
+            ("correlation_id", "c-1"),
+            ("project_id", "p-1"),
+            ("token_id", "t-1"),
+        ):
+            with row(self, query):
+                self.assertIn(f"/admin/audit?{query}={value}", links)
+                shown = self.visit(f"/audit?{query}={value}")
+                self.assertEqual((shown.text.count("carol"), shown.text.count("ann\n")), (2, 0))
+                self.assertIn(value, shown.text)
+                self.assertEqual(shown.page.form("/admin/audit")["fields"][query], value)
+        self.assertNotIn("Only", self.visit("/audit?actor=carol").text)
 
     def test_verified(self) -> None:
         """Whether anybody tampered with it."""

@@ -78,6 +78,24 @@ class UsageTests(PagesTestCase):
         self.assertNotIn(b"<script>alert", shown.body)
         self.assertIn("<script>alert(1)</script>", shown.text)
 
+    def test_from_a_record(self) -> None:
+        """A record leads to its project and token; one that was not let in, who may see that, to the audit log."""
+        self.used(1, project_id="p-1", token_id="t-1", status=401)
+        self.used(2, project_id="p-1", token_id="t-1")
+        follow = "/admin/audit?request_id=r-1"
+        shown = self.visit("/usage/records?token_id=t-1")
+        links = [href for href, _ in shown.page.links]
+        for href in ("/admin/projects/p-1", "/admin/tokens/t-1", follow, "/admin/usage/records?span=24h"):
+            self.assertIn(href, links, href)
+        self.assertNotIn("/admin/audit?request_id=r-2", links)
+        self.assertIn("token t-1", shown.text)
+        self.assertIn("r-1", [found.get("data-copy") for _, found in shown.page.tags])
+        self.assertNotIn("Clear", self.visit("/usage/records").text)
+        self.sign_in(self.admin("operator"))
+        links = [href for href, _ in self.visit("/usage/records").page.links]
+        self.assertIn("/admin/tokens/t-1", links)
+        self.assertNotIn(follow, links)
+
     def test_records(self) -> None:
         """Single records by pages, and all of them as a file."""
         for number in range(60):

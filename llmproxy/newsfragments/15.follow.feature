@@ -1,0 +1,1 @@
+Admin pages: a record of usage leads to its token, and if it was refused to the audit log; an event leads to all of its request, project or token; ids are copied with a click, and what a list is narrowed to can be seen and cleared.

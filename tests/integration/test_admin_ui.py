@@ -25,13 +25,15 @@ class AdminUiTests(BrowserTestCase):
 
     def test_everything(self) -> None:
         """Signing in, a change, what is live, and signing out: over the management API alone."""
+        # Other tests of this process may have made projects: which one a token is for, would be asked.
+        project = self.site.ask("GET", "/projects")[0]["id"]
         for command in (("admin-ui", "--listen", "127.0.0.1:0"), ("admin", "--listen", "127.0.0.1:0")):
             address = self.pages(*command, "--api-base-url", self.site.address)
             page = self._signed_in(address)
             self.assertIn("Overview", page.inner_text("h1"), command)
             self.site.chat()
             page.wait_for_selector(".live:not(.off)")
-            page.goto(f"{address}/admin/tokens/new")
+            page.goto(f"{address}/admin/tokens/new?project={project}")
             page.fill("#name", "made elsewhere")
             page.click("main .primary")
             self.assertIn(f"{self.site.address}/v1", page.inner_text("pre >> nth=0"), command)

@@ -18,7 +18,7 @@ QUIET = 20.0
 """Seconds without news after which a comment is sent, so that nothing in between takes the connection for dead."""
 
 CHECKED_EVERY = 30.0
-"""Seconds between two looks whether a watcher still may."""
+"""Seconds between two looks whether a watcher still may, with news and without."""
 
 MOST = 500
 """Watchers of one process; each holds a connection."""
@@ -84,7 +84,8 @@ class LiveFeed:
             watcher.news |= watcher.wanted & self._last.keys()
             while not self._is_over():
                 if not watcher.news:
-                    await watcher.wait()
+                    # News that come seldom put the look off no further.
+                    await watcher.wait(min(QUIET, max(0.0, checked + CHECKED_EVERY - self._clock.seconds())))
                 news, watcher.news = sorted(watcher.news), set()
                 if self._clock.seconds() - checked >= CHECKED_EVERY:
                     await still()
@@ -156,11 +157,11 @@ class _Watcher:
         if waiting is not None:
             waiting.callback(None)
 
-    async def wait(self) -> None:
-        """Until there is news, or it has been quiet for long."""
+    async def wait(self, longest: float) -> None:
+        """Until there is news, C{longest} seconds at most."""
         waiting: Deferred[None] = Deferred()
         self._waiting = waiting
-        timer = self._clock.callLater(QUIET, self.wake)
+        timer = self._clock.callLater(longest, self.wake)
         try:
             await waiting
         finally:

@@ -117,6 +117,22 @@ class LiveFeedTests(SynchronousTestCase):
         self.assertIsInstance(gone.ended, PermissionError)
         self.assertEqual(self.feed.watchers, 1)
 
+    def test_still_in_quiet(self) -> None:
+        """Whoever may not any more is cut off as soon where there is no news, or some just before the look."""
+        for news_at in (None, CHECKED_EVERY - EVERY):
+
+            async def refuse() -> None:
+                raise PermissionError("over")
+
+            gone = Watching(self.feed, ["a"], refuse)
+            for at in range(1, int(CHECKED_EVERY / EVERY) + 1):
+                self.assertIsNone(gone.ended, (news_at, at))
+                if at * EVERY == news_at:
+                    self.values["a"] = "news"
+                self.clock.advance(EVERY)
+            self.assertIsInstance(gone.ended, PermissionError, news_at)
+            self.assertEqual(self.feed.watchers, 0, news_at)
+
     def test_broken(self) -> None:
         """A source that fails is asked again, and does not end anything."""
         self.values["a"] = ValueError("away")

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.admin.backend import ApiError
 from llmproxy.admin.inprocess import InProcess
+from llmproxy.admin.signon import ProviderName
 from llmproxy.admin.site import AdminPages
 from llmproxy.admin.unsent import MOST_PACKED, Unsent, unpacked, unsent
 from llmproxy.admin.visit import Form
@@ -85,6 +86,13 @@ class Failing:
         raise self.error
 
 
+class Provides:
+    """An identity provider, as far as a page shows it."""
+
+    def providers(self) -> list[ProviderName]:
+        return [ProviderName("corp", "Corporate account")]
+
+
 class SentAgainTests(PagesTestCase):
     backend: Failing
 
@@ -156,6 +164,24 @@ class SentAgainTests(PagesTestCase):
                 self.assertNotIn(f"late {keep}", self.names())
                 self.assertEqual(self.send(shown, "/projects/new", then=False).status, 303)
                 self.assertIn(f"late {keep}", self.names())
+
+    def test_by_a_provider(self) -> None:
+        """Who signs in by a provider does so in another tab, as no redirect takes a form along, and comes back."""
+        sign_on: Any = Provides()
+        self._root.putChild(b"admin", AdminPages(InProcess(self.resource()), self.clock.seconds, sign_on=sign_on))
+        self.sign_in()
+        page = self.visit("/projects/new")
+        self.ask("DELETE", "/sessions")
+        shown = self.send(page, "", then=False, name="late")
+        links = [found for tag, found in shown.page.tags if tag == "a" and "/sign-in/corp" in (found.get("href") or "")]
+        self.assertEqual([found.get("target") for found in links], ["_blank"])
+        # The other tab.
+        self.sign_in()
+        again = self.send(shown, "/projects/new", then=False)
+        self.assertEqual(again.status, 403)
+        self.assertEqual(self.send(again, "/projects/new", then=False).status, 303)
+        self.assertEqual(self.names(), ["late"])
+        self.assertNotIn("_blank", self.visit("/sign-in").body.decode())
 
     def test_signed_out_elsewhere(self) -> None:
         """The same where another tab has signed out, or signed in anew."""

@@ -77,7 +77,7 @@ def command(file: str, default_api: str | None) -> None:
     for line in (
         _ledger(config.ledger),
         *_prices(config),
-        *_usage_limits(config),
+        *_usage_limits(config, table),
         *_redis(config),
         *(() if config.identity is None else config.identity.words()),
         *filter(None, [kept_where(config)]),
@@ -220,7 +220,7 @@ def _ledger(options: LedgerOptions) -> str:
     )
 
 
-def _usage_limits(config: APIConfig) -> Iterator[str]:
+def _usage_limits(config: APIConfig, table: RoutingTable) -> Iterator[str]:
     """What is stated of all tokens and by rules, and what that costs."""
     from ..config.usagelimits import words_of
     from ..usagelimits import UNLIMITED
@@ -237,6 +237,9 @@ def _usage_limits(config: APIConfig) -> Iterator[str]:
     reading = [rule.words() for rule in said.rules if rule.needs_body]
     if reading or any(isinstance(getattr(said.defaults, name), (int, Decimal)) for name in _BY_BODY):
         yield "  bodies of requests that meet a limit of tokens, money, models or users are read before they go on"
+        unread = [api.name for api in table.apis if api.settings.meter is None]
+        if unread:
+            yield f"  what answers of {', '.join(unread)} use is not read: each counts as many tokens as were reserved"
     if said.overload is not None:
         queue = f"{said.overload.queue} more wait for up to {said.overload.wait:g} s"
         yield f"overload: {said.overload.exchanges} exchanges at once in each process, {queue}, then 503"

@@ -166,6 +166,27 @@ class CheckTests(SynchronousTestCase):
         ):
             self.assertIn(expected, result.output)
 
+    def test_unread(self) -> None:
+        """With a limit of tokens or money it is said of which APIs no usage is read."""
+        words = "  what answers of a, b use is not read: each counts as many tokens as were reserved\n"
+        for limit, meter, is_said in (
+            ("tpm_limit: 100", "off", True),
+            ("max_budget: '5'", "off", True),
+            ("tpm_limit: 100", "on", False),
+            ("rpm_limit: 100", "off", False),
+        ):
+            apis = "".join(
+                f"  {name}: {{base_url: 'https://a.example', allowed_endpoints: [/v1], allowed_methods: [POST], "
+                f"meter: {meter}}}\n"
+                for name in "ab"
+            )
+            path = self.mktemp()
+            Path(path).write_text(f"default_api: a\napis:\n{apis}usage_limits: {{defaults: {{{limit}}}}}\n")
+            result = CliRunner().invoke(command, [path])
+            with row(limit, meter):
+                self.assertEqual(result.exit_code, 0, result.output)
+                self.assertEqual(words in result.output, is_said)
+
     def test_prices(self) -> None:
         """The prices that the example shows hold as they stand there, and what the book does not have is named."""
         shown = Path(EXAMPLE).read_text()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict, deque
+from math import ceil
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -33,10 +34,10 @@ REMEMBERED = 32
 
 MOST_MODELS = 1024
 MOST_ANSWERS = 128
-"""C{n} of a request that is believed; what is above is refused by every provider."""
+"""C{n} of a request, as far as providers take it; more counts as that."""
 
 MOST_TOKENS = 10_000_000
-"""That a request is believed to allow; no model has as many."""
+"""That a request is believed to allow; no model has as many, and more says nothing."""
 
 AT_ONCE = 64 * 1024
 """Bytes that are parsed at once; of a longer body as many are scanned in one slice."""
@@ -64,6 +65,13 @@ _ESCAPES = re.compile(_ESCAPED.pattern + rb"|\\.", re.DOTALL)
 _UNCUT = re.compile(rb"[^\\]*(?:\\(?:u[0-9a-fA-F]{4}|[^u])[^\\]*)*")
 _ESCAPE = 6
 """Bytes of the longest escape."""
+
+
+_LONGEST_NUMBER = 40
+"""Characters of one that is written as a text."""
+
+_BEYOND = 1e18
+"""More than everything that is counted here."""
 
 
 class Wants(NamedTuple):
@@ -141,8 +149,8 @@ def plain_wants(content: bytes) -> Wants | None:
         if said.n is not _UNSAID:
             if content.count(b'"n"') != 1:
                 return None
-            answers = said.n if _is_count(said.n, MOST_ANSWERS) else 1
-        output = max((each for each in allowed if _is_count(each, MOST_TOKENS)), default=0) * answers or None
+            answers = _count(said.n, MOST_ANSWERS, MOST_ANSWERS) or 1
+        output = max((_count(each, MOST_TOKENS) for each in allowed), default=0) * answers or None
     model = said.model
     hides = _HIDDEN.search(content) is not None
     # As its class does it, in a quarter of the time.
@@ -164,10 +172,12 @@ def wants_of(content: bytes) -> Steps[Wants]:
         hides = hides or _HIDDEN.search(content, max(0, at - 64), at + AT_ONCE) is not None
         scan.feed(content[at : at + AT_ONCE])
     values = [(name, _value(written)) for name, written in found]
-    outputs = [each for name, each in values if name in _OUTPUT and _is_count(each, MOST_TOKENS)]
-    answers = max((each for name, each in values if name in _ANSWERS and _is_count(each, MOST_ANSWERS)), default=1)
+    output = max((_count(each, MOST_TOKENS) for name, each in values if name in _OUTPUT), default=0)
+    answers = (
+        max((_count(each, MOST_ANSWERS, MOST_ANSWERS) for name, each in values if name in _ANSWERS), default=0) or 1
+    )
     model = next((named(each) for name, each in reversed(values) if name == "model"), "")
-    return Wants(model, size, max(outputs) * answers if outputs else None, answers, hides)
+    return Wants(model, size, output * answers or None, answers, hides)
 
 
 def _unescaped(content: bytes) -> Steps[bytes]:
@@ -195,8 +205,26 @@ def _value(written: bytes) -> Any:
         return None
 
 
-def _is_count(value: object, most: int) -> bool:
-    return type(value) is int and 0 < value <= most
+def _count(value: object, most: int, above: int = 0) -> int:
+    """
+    A number of a body, from 1 on; 0 for what is none. Many a server takes C{1e5} and C{"100000"} for one.
+
+    @param above: what stands for more than C{most}.
+    """
+    if type(value) is not int:
+        value = _number(value)
+    return 0 if value <= 0 else value if value <= most else above
+
+
+def _number(value: object) -> int:
+    if type(value) is str and len(value) <= _LONGEST_NUMBER:
+        try:
+            value = float(value)
+        except ValueError:
+            return 0
+    if type(value) is not float or not value > 0:
+        return 0
+    return ceil(min(value, _BEYOND))
 
 
 class Estimate(NamedTuple):

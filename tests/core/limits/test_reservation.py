@@ -38,11 +38,26 @@ SAID = {
     # What is no number of tokens says nothing.
     '{"max_tokens":0}': ("", None, 1, False),
     '{"max_tokens":-1}': ("", None, 1, False),
-    '{"max_tokens":"9"}': ("", None, 1, False),
     '{"max_tokens":true}': ("", None, 1, False),
+    '{"max_tokens":null}': ("", None, 1, False),
+    '{"max_tokens":[9]}': ("", None, 1, False),
+    '{"max_tokens":"nine"}': ("", None, 1, False),
+    '{"max_tokens":"nan"}': ("", None, 1, False),
+    '{"max_tokens":"-inf"}': ("", None, 1, False),
+    '{"max_tokens":"inf"}': ("", None, 1, False),
+    '{"max_tokens":-1.5}': ("", None, 1, False),
+    # What a lenient server takes for a number is one.
+    '{"max_tokens":"9"}': ("", 9, 1, False),
+    '{"max_tokens":" 1e3 "}': ("", 1000, 1, False),
+    '{"max_tokens":1e5}': ("", 100_000, 1, False),
+    '{"max_tokens":99.5}': ("", 100, 1, False),
+    '{"max_tokens":5,"max_completion_tokens":"500"}': ("", 500, 1, False),
+    '{"max_tokens":5,"n":"3"}': ("", 15, 3, False),
+    '{"max_tokens":5,"n":1000}': ("", 640, 128, False),
+    '{"options":{"num_predict":"15"}}': ("", 15, 1, False),
     '{"max_tokens":1e99}': ("", None, 1, False),
     '{"max_tokens":99999999999}': ("", None, 1, False),
-    '{"n":1000000}': ("", None, 1, False),
+    '{"n":1000000}': ("", None, 128, False),
     # Only at the top, but for what refers to other input.
     '{"messages":[{"max_tokens":9}]}': ("", None, 1, False),
     '{"messages":[{"content":[{"type":"image_url","image_url":{"url":"https://x"}}]}]}': ("", None, 1, True),
@@ -79,7 +94,24 @@ def _objects(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 _VALUES = st.recursive(
     st.sampled_from(
-        ["1", "0", "-3", "77", "1e3", "2.0", "1" * 30, "null", "true", '"m"', '"\\u0061"', '"a\\"b"', '"\\ud800"']
+        [
+            "1",
+            "0",
+            "-3",
+            "77",
+            "1e3",
+            "2.0",
+            '"8"',
+            '"2.5"',
+            "1e99",
+            "1" * 30,
+            "null",
+            "true",
+            '"m"',
+            '"\\u0061"',
+            '"a\\"b"',
+            '"\\ud800"',
+        ]
     )
     | st.sampled_from(['"max_tokens"', '"{\\"n\\":9}"', "nan", "[", "", '"url"', '"é"', "01"]),
     lambda inner: st.lists(inner, max_size=3).map(lambda each: f"[{','.join(each)}]") | _objects(inner),

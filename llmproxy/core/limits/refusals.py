@@ -13,6 +13,8 @@ from datetime import datetime
 from math import ceil
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from ...errors import ProxyError, Unavailable
 from ...limiterrors import BudgetExceeded, LimitReached
 from .values import PICO, Kind
@@ -46,6 +48,9 @@ def error_of(refusal: Refusal, now: float) -> ProxyError:
     rule = refusal.rule
     if refusal.unavailable:
         return Unavailable(f"{rule.source} cannot be looked up now, and holds in any case (on_store_failure: closed)")
+    if rule.limit <= 0 and refusal.resets_in is not None:
+        # What ends or begins anew makes no room in a limit of 0.
+        refusal = evolve(refusal, resets_in=None)
     fields = (*_retry(refusal), *rate_limit_fields([refusal]))
     if rule.kind == "money":
         return BudgetExceeded(_sentence(refusal, now), fields=fields)
@@ -94,7 +99,9 @@ def _sentence(refusal: Refusal, now: float) -> str:
 def _until(refusal: Refusal, now: float) -> str:
     rule, wait = refusal.rule, refusal.resets_in
     if wait is None:
-        if rule.kind == "money" and refusal.left <= 0:
+        if rule.limit <= 0:
+            return "it allows none: neither waiting nor a smaller request helps, a higher limit does"
+        if rule.kind == "money" and refusal.left <= 0 and rule.window in ("", "total"):
             return "it does not begin anew: waiting does not help, a higher budget does"
         return "this request can use more than that: waiting does not help, a smaller one does (its max_tokens counts)"
     if rule.kind == "parallel":

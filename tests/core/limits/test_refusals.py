@@ -38,6 +38,30 @@ SAID = {
         "tpm_limit of the project 'one' is 5000 tokens a minute, of which 4000 is left; this request can use more than "
         "that: waiting does not help, a smaller one does (its max_tokens counts)",
     ),
+    "a rate of none": (
+        Refusal(evolve(REQUESTS, limit=0), 0, None),
+        ("rate_limit_exceeded", None, None, b"false"),
+        "rpm_limit of the token 'ci' is 0 requests a minute, of which 0 is left; "
+        "it allows none: neither waiting nor a smaller request helps, a higher limit does",
+    ),
+    "a budget of none that has a window": (
+        Refusal(evolve(BUDGET, limit=0), 0, None),
+        ("budget_exceeded", None, None, b"false"),
+        "max_budget of the token 'ci' is 0.00 USD in 1mo, of which 0.00 USD is left; "
+        "it allows none: neither waiting nor a smaller request helps, a higher limit does",
+    ),
+    "a used-up budget that has a window, and more than there can be": (
+        Refusal(BUDGET, 0, None),
+        ("budget_exceeded", None, None, b"false"),
+        "max_budget of the token 'ci' is 50.00 USD in 1mo, of which 0.00 USD is left; this request can use more than "
+        "that: waiting does not help, a smaller one does (its max_tokens counts)",
+    ),
+    "none at once, whatever ends": (
+        Refusal(evolve(PARALLEL, limit=0), 0, 1.0),
+        ("rate_limit_exceeded", None, None, b"false"),
+        "max_parallel_requests of the token 'ci' is 0 requests at once, of which 0 is left; "
+        "it allows none: neither waiting nor a smaller request helps, a higher limit does",
+    ),
     "requests at once": (
         Refusal(PARALLEL, 0, 1.0),
         ("rate_limit_exceeded", b"1", b"1000", b"true"),

@@ -45,4 +45,6 @@ async def completed(provider: Provider, claims: dict[str, Any], access_token: st
     more = await provider.fetcher.document(metadata.userinfo_endpoint, access_token, "userinfo")
     if not isinstance(more, dict) or more.get("sub") != claims.get("sub"):
         raise AssertionFault("what it says of the person is of another one")
-    return {**more, **claims}
+    # A claim that is null, or an object of which a part is missing, is none that hides what is said here.
+    missing = {name: claim(more, name) for name in wanted if claim(claims, name) is None}
+    return {**more, **claims, **{name: value for name, value in missing.items() if value is not None}}

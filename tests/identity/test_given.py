@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
 from llmproxy.core.people.assertions import AssertionFault
@@ -29,5 +30,16 @@ class GivenTests(SynchronousTestCase):
         found = done(self, completed(provider, part, "at"))
         self.assertEqual((found["groups"], found["name"]), (["eng"], "Ann"))
         self.assertEqual(done(self, completed(provider, part, "")), part)
+        null = done(self, completed(provider, {**part, "groups": None, "email": None}, "at"))
+        self.assertEqual((null["groups"], null["email"]), (["eng"], None))
         idp.answers["/me"] = {"sub": "u2", "groups": ["admins"]}
         failed(self, completed(provider, part, "at"), AssertionFault)
+
+    def test_parts(self) -> None:
+        """Of a path of which the ID token has the beginning, the rest is taken from what is asked for."""
+        idp = Idp()
+        names = evolve(idp.provider().config.claims, groups="realm_access.roles")
+        provider = idp.provider(claims=names)
+        idp.answers["/me"] = {"sub": "u1", "realm_access": {"roles": ["eng"]}}
+        found = done(self, completed(provider, idp.claims(realm_access={"other": 1}), "at"))
+        self.assertEqual((provider.asserted(found).groups, found["realm_access"]), (("eng",), {"other": 1}))

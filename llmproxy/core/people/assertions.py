@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Collection, Mapping
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
@@ -174,6 +174,11 @@ def _moment(claims: Mapping[str, Any], name: str) -> float | None:
     value = claims.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+    try:
+        moment = inf if isinstance(value, bool) or not isinstance(value, int | float) else float(value)
+    except OverflowError:
+        # JSON has integers of any length.
+        moment = inf
+    if not isfinite(moment):
         raise AssertionFault(f"{name} of the token is no moment")
-    return float(value)
+    return moment

@@ -38,6 +38,7 @@ class TimeTable:
         ({"exp": "9999999999"}, "is no moment"),
         ({"exp": float("inf")}, "is no moment"),
         ({"exp": float("nan")}, "is no moment"),
+        ({"exp": 10**400}, "is no moment"),
         ({"nbf": NOW + 61}, "not good yet"),
         ({"nbf": NOW + 59}, ""),
         ({"iat": NOW + 61}, "not good yet"),

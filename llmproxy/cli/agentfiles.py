@@ -36,7 +36,8 @@ def codex_file() -> str:
 
 
 def as_json(settings: Mapping[str, Any]) -> str:
-    return json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
+    # What Python reads as infinite it would write as no JSON.
+    return json.dumps(settings, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def as_toml(settings: Mapping[str, Any]) -> str:

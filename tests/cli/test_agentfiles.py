@@ -55,7 +55,7 @@ class JsonTests(SynchronousTestCase):
 
     def test_none_of_it(self) -> None:
         """A file that is no settings is left alone; an empty one has nothing in it."""
-        for before in ("[]", "{", '{"env": 5}', "[" * 100_000):
+        for before in ("[]", "{", '{"env": 5}', "[" * 100_000, '{"a": 1e999}', '{"a": NaN}'):
             with row(before[:40]):
                 self.assertRaises(ValueError, with_json, before, CLAUDE)
         self.assertEqual(json.loads(with_json("\n", CLAUDE)), CLAUDE)

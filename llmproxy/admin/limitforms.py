@@ -17,7 +17,7 @@ from .visit import Form
 
 NONE = "none"
 
-_GROUPED = re.compile(r"[0-9]{1,3}([,.'\u2019])[0-9]{3}(?:\1[0-9]{3})*")
+_GROUPED = re.compile(r"[1-9][0-9]{0,2}([,.'\u2019])[0-9]{3}(?:\1[0-9]{3})*")
 
 
 @frozen
@@ -102,7 +102,7 @@ def _value(field: Field, text: str) -> Any:
         digits = ungrouped(text)
         return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 30 else text
     if field.kind == "money":
-        return text.upper().removeprefix("$").removesuffix("USD").replace(" ", "") or text
+        return "".join(text.upper().removeprefix("$").removesuffix("USD").split()) or text
     if field.kind == "list":
         return [line.strip() for line in text.splitlines() if line.strip()]
     if field.kind == "pairs":

@@ -1,4 +1,4 @@
-"""Words for who is not let in, and the pages that one goes on to."""
+"""Words of the sign-in: why it failed, and which page comes after it."""
 
 from __future__ import annotations
 

@@ -38,8 +38,7 @@ if TYPE_CHECKING:
 
     from ..core.forwarded import TrustedProxies
     from .backend import Backend
-    from .signinwords import EMPTY, SIGN_IN, SIGN_OUT, local_path, why_not
-from .signon import SingleSignOn
+    from .signon import SingleSignOn
 
 _FLASH_SECONDS = 60
 _READER_SECONDS = 400 * 86_400
@@ -383,7 +382,9 @@ _SENTENCES = {
 
 def kept_form(exchange: PageExchange) -> Unsent | None:
     """The form of a request that was not acted on; C{None} where there is none, or nothing that was filled in."""
-    if exchange.method != "POST" or exchange.path in (SIGN_IN, SIGN_OUT, DISPLAY) or not exchange.form.values:
+    if exchange.method != "POST" or exchange.path == DISPLAY or not exchange.form.values:
+        return None
+    if not local_path(exchange.target):
         return None
     return unsent(exchange.target, exchange.form)
 

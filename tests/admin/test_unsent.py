@@ -221,6 +221,18 @@ class SentAgainTests(PagesTestCase):
             with row(path):
                 self.assertEqual((shown.status, shown.header("location")), (303, "/admin/"))
 
+    def test_address(self) -> None:
+        """No page has a form that goes to an address which a browser would take for another site's."""
+        self.sign_in()
+        fields = {**self.visit("/projects/new").page.form("")["fields"], "name": "a"}
+        self.backend.error = ApiError(503, "service_unavailable", "x")
+        for path in ("//evil.example/x", "/%2e%2e/manage/projects", "/sign-out"):
+            shown = self.visit(f"/admin{path}", fields)
+            with row(path):
+                self.assertEqual(shown.status, 503)
+                self.assertNotIn("Send it again", shown.text)
+        self.assertIn("Send it again", self.visit("/projects/new", fields).text)
+
     def test_too_large(self) -> None:
         """What is too large to go through signing in does not keep anybody out."""
         self.sign_in()

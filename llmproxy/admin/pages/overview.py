@@ -12,6 +12,8 @@ from ..reports import charts, report
 from ..spans import SPANS, Span, span_of
 from ..visit import Entry, Route, Visit
 
+_UPSTREAMS = "/upstreams"
+
 TOP = 5
 MANY_ERRORS = 0.05
 """Of all requests of a span: more need attention."""
@@ -122,8 +124,6 @@ def _of_totals(totals: Mapping[str, Any], span: Span) -> list[Notice]:
         found.append(Notice("warn", f"{number} of this span {words}.", path))
     return found
 
-
-_UPSTREAMS = "/upstreams"
 
 ROUTES = (Route("GET", "/", show, "usage.read"),)
 NAVIGATION = (Entry("Overview", "/", "usage.read", 10),)
